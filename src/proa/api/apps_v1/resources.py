@@ -1,0 +1,100 @@
+"""The resources of apps/v1."""
+
+from typing import Any
+
+from proa.api.apps_v1 import (
+    ControllerRevision,
+    ControllerRevisionList,
+    DaemonSet,
+    DaemonSetList,
+    Deployment,
+    DeploymentList,
+    ReplicaSet,
+    ReplicaSetList,
+    StatefulSet,
+    StatefulSetList,
+)
+from proa.api.autoscaling_v1 import Scale
+from proa.machinery.resource import Resource, ScalePaths, Subresource
+
+CONTROLLER_REVISIONS = Resource(
+    group="apps",
+    version="v1",
+    plural="controllerrevisions",
+    type=ControllerRevision,
+    list_type=ControllerRevisionList,
+    singular="controllerrevision",
+)
+
+DAEMON_SETS = Resource(
+    group="apps",
+    version="v1",
+    plural="daemonsets",
+    type=DaemonSet,
+    list_type=DaemonSetList,
+    singular="daemonset",
+    short_names=("ds",),
+    categories=("all",),
+    subresources=(Subresource("status", ("get", "patch", "update")),),
+    has_generation=True,
+)
+
+DEPLOYMENTS = Resource(
+    group="apps",
+    version="v1",
+    plural="deployments",
+    type=Deployment,
+    list_type=DeploymentList,
+    singular="deployment",
+    short_names=("deploy",),
+    categories=("all",),
+    subresources=(
+        Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    scale=ScalePaths(),
+    has_generation=True,
+)
+
+REPLICA_SETS = Resource(
+    group="apps",
+    version="v1",
+    plural="replicasets",
+    type=ReplicaSet,
+    list_type=ReplicaSetList,
+    singular="replicaset",
+    short_names=("rs",),
+    categories=("all",),
+    subresources=(
+        Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    scale=ScalePaths(),
+    fields=("status.replicas",),
+    has_generation=True,
+)
+
+STATEFUL_SETS = Resource(
+    group="apps",
+    version="v1",
+    plural="statefulsets",
+    type=StatefulSet,
+    list_type=StatefulSetList,
+    singular="statefulset",
+    short_names=("sts",),
+    categories=("all",),
+    subresources=(
+        Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    scale=ScalePaths(),
+    has_generation=True,
+)
+
+RESOURCES: tuple[Resource[Any], ...] = (
+    CONTROLLER_REVISIONS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+)

@@ -1,0 +1,319 @@
+"""The resources of the legacy group/v1."""
+
+from typing import Any
+
+from proa.api.authentication_v1 import TokenRequest
+from proa.api.autoscaling_v1 import Scale
+from proa.api.core_v1 import (
+    Binding,
+    ComponentStatus,
+    ComponentStatusList,
+    ConfigMap,
+    ConfigMapList,
+    Endpoints,
+    EndpointsList,
+    Event,
+    EventList,
+    LimitRange,
+    LimitRangeList,
+    Namespace,
+    NamespaceList,
+    Node,
+    NodeList,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimList,
+    PersistentVolumeList,
+    Pod,
+    PodList,
+    PodTemplate,
+    PodTemplateList,
+    ReplicationController,
+    ReplicationControllerList,
+    ResourceQuota,
+    ResourceQuotaList,
+    Secret,
+    SecretList,
+    Service,
+    ServiceAccount,
+    ServiceAccountList,
+    ServiceList,
+)
+from proa.api.policy_v1 import Eviction
+from proa.machinery.resource import Resource, ScalePaths, Subresource
+
+BINDINGS = Resource(
+    group="",
+    version="v1",
+    plural="bindings",
+    type=Binding,
+    singular="binding",
+    verbs=("create",),
+)
+
+COMPONENT_STATUSES = Resource(
+    group="",
+    version="v1",
+    plural="componentstatuses",
+    type=ComponentStatus,
+    list_type=ComponentStatusList,
+    singular="componentstatus",
+    short_names=("cs",),
+    namespaced=False,
+    verbs=(
+        "get",
+        "list",
+    ),
+)
+
+CONFIG_MAPS = Resource(
+    group="",
+    version="v1",
+    plural="configmaps",
+    type=ConfigMap,
+    list_type=ConfigMapList,
+    singular="configmap",
+    short_names=("cm",),
+)
+
+ENDPOINTS = Resource(
+    group="",
+    version="v1",
+    plural="endpoints",
+    type=Endpoints,
+    list_type=EndpointsList,
+    singular="endpoints",
+    short_names=("ep",),
+)
+
+EVENTS = Resource(
+    group="",
+    version="v1",
+    plural="events",
+    type=Event,
+    list_type=EventList,
+    singular="event",
+    short_names=("ev",),
+    fields=(
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
+    ttl=3600.0,
+)
+
+LIMIT_RANGES = Resource(
+    group="",
+    version="v1",
+    plural="limitranges",
+    type=LimitRange,
+    list_type=LimitRangeList,
+    singular="limitrange",
+    short_names=("limits",),
+)
+
+NAMESPACES = Resource(
+    group="",
+    version="v1",
+    plural="namespaces",
+    type=Namespace,
+    list_type=NamespaceList,
+    singular="namespace",
+    short_names=("ns",),
+    namespaced=False,
+    verbs=(
+        "create",
+        "delete",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch",
+    ),
+    subresources=(
+        Subresource("finalize", ("update",)),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    fields=("status.phase",),
+    name_rule="label",
+)
+
+NODES = Resource(
+    group="",
+    version="v1",
+    plural="nodes",
+    type=Node,
+    list_type=NodeList,
+    singular="node",
+    short_names=("no",),
+    namespaced=False,
+    subresources=(
+        Subresource("proxy", ("create", "delete", "get", "patch", "update"), kind="NodeProxyOptions"),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    fields=("spec.unschedulable",),
+)
+
+PERSISTENT_VOLUME_CLAIMS = Resource(
+    group="",
+    version="v1",
+    plural="persistentvolumeclaims",
+    type=PersistentVolumeClaim,
+    list_type=PersistentVolumeClaimList,
+    singular="persistentvolumeclaim",
+    short_names=("pvc",),
+    subresources=(Subresource("status", ("get", "patch", "update")),),
+)
+
+PERSISTENT_VOLUMES = Resource(
+    group="",
+    version="v1",
+    plural="persistentvolumes",
+    type=PersistentVolume,
+    list_type=PersistentVolumeList,
+    singular="persistentvolume",
+    short_names=("pv",),
+    namespaced=False,
+    subresources=(Subresource("status", ("get", "patch", "update")),),
+)
+
+PODS = Resource(
+    group="",
+    version="v1",
+    plural="pods",
+    type=Pod,
+    list_type=PodList,
+    singular="pod",
+    short_names=("po",),
+    categories=("all",),
+    subresources=(
+        Subresource("attach", ("create", "get"), kind="PodAttachOptions"),
+        Subresource("binding", ("create",), type=Binding),
+        Subresource("ephemeralcontainers", ("get", "patch", "update")),
+        Subresource("eviction", ("create",), type=Eviction, group="policy", version="v1"),
+        Subresource("exec", ("create", "get"), kind="PodExecOptions"),
+        Subresource("log", ("get",)),
+        Subresource("portforward", ("create", "get"), kind="PodPortForwardOptions"),
+        Subresource("proxy", ("create", "delete", "get", "patch", "update"), kind="PodProxyOptions"),
+        Subresource("resize", ("get", "patch", "update")),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    fields=(
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+    has_generation=True,
+)
+
+POD_TEMPLATES = Resource(
+    group="",
+    version="v1",
+    plural="podtemplates",
+    type=PodTemplate,
+    list_type=PodTemplateList,
+    singular="podtemplate",
+)
+
+REPLICATION_CONTROLLERS = Resource(
+    group="",
+    version="v1",
+    plural="replicationcontrollers",
+    type=ReplicationController,
+    list_type=ReplicationControllerList,
+    singular="replicationcontroller",
+    short_names=("rc",),
+    categories=("all",),
+    subresources=(
+        Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    scale=ScalePaths(),
+    fields=("status.replicas",),
+    has_generation=True,
+)
+
+RESOURCE_QUOTAS = Resource(
+    group="",
+    version="v1",
+    plural="resourcequotas",
+    type=ResourceQuota,
+    list_type=ResourceQuotaList,
+    singular="resourcequota",
+    short_names=("quota",),
+    subresources=(Subresource("status", ("get", "patch", "update")),),
+)
+
+SECRETS = Resource(
+    group="",
+    version="v1",
+    plural="secrets",
+    type=Secret,
+    list_type=SecretList,
+    singular="secret",
+    fields=("type",),
+)
+
+SERVICE_ACCOUNTS = Resource(
+    group="",
+    version="v1",
+    plural="serviceaccounts",
+    type=ServiceAccount,
+    list_type=ServiceAccountList,
+    singular="serviceaccount",
+    short_names=("sa",),
+    subresources=(Subresource("token", ("create",), type=TokenRequest, group="authentication.k8s.io", version="v1"),),
+)
+
+SERVICES = Resource(
+    group="",
+    version="v1",
+    plural="services",
+    type=Service,
+    list_type=ServiceList,
+    singular="service",
+    short_names=("svc",),
+    categories=("all",),
+    subresources=(
+        Subresource("proxy", ("create", "delete", "get", "patch", "update"), kind="ServiceProxyOptions"),
+        Subresource("status", ("get", "patch", "update")),
+    ),
+    fields=(
+        "spec.clusterIP",
+        "spec.type",
+    ),
+    name_rule="label1035",
+)
+
+RESOURCES: tuple[Resource[Any], ...] = (
+    BINDINGS,
+    COMPONENT_STATUSES,
+    CONFIG_MAPS,
+    ENDPOINTS,
+    EVENTS,
+    LIMIT_RANGES,
+    NAMESPACES,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    POD_TEMPLATES,
+    REPLICATION_CONTROLLERS,
+    RESOURCE_QUOTAS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+)

@@ -1,0 +1,19 @@
+"""The resources of events.k8s.io/v1."""
+
+from typing import Any
+
+from proa.api.events_v1 import Event, EventList
+from proa.machinery.resource import Resource
+
+EVENTS = Resource(
+    group="events.k8s.io",
+    version="v1",
+    plural="events",
+    type=Event,
+    list_type=EventList,
+    singular="event",
+    short_names=("ev",),
+    ttl=3600.0,
+)
+
+RESOURCES: tuple[Resource[Any], ...] = (EVENTS,)
