@@ -69,11 +69,18 @@ class SandboxConfig:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
+    """A host file or directory in a container. propagation: 'None', 'HostToContainer' or 'Bidirectional'.
+
+    `sub_path` is resolved below `host_path` by the runtime at mount time and can not leave it through symbolic links
+    (the pod API's volumeMounts.subPath); a missing one is created as a directory.
+    """
+
     host_path: Path
     container_path: str
     readonly: bool = False
     propagation: str = "None"
     recursive_readonly: bool = False
+    sub_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
