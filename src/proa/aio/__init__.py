@@ -1,0 +1,1 @@
+"""Concurrency and time: owned tasks, the keyed queue, the broadcast, backoff, clocks real and virtual."""
