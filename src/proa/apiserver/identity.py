@@ -1,0 +1,189 @@
+"""Who asks, and whether they may: the protocols between the server and authentication, authorization and tokens.
+
+Here: value objects and protocols only, and the two unions upstream has (the first authenticator that knows the
+credentials wins; the first authorizer with an opinion decides). Not here: any real authenticator (`apiserver.authn`),
+authorizer (`apiserver.authz`) or token format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+ANONYMOUS_NAME = "system:anonymous"
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+MASTERS = "system:masters"
+
+_NO_EXTRA: Mapping[str, tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who a request comes from, after authentication and impersonation (authentication/v1 UserInfo)."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_EXTRA, hash=False)
+
+
+ANONYMOUS = User(ANONYMOUS_NAME, groups=(UNAUTHENTICATED,))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request proves itself with.
+
+    token: the bearer token, '' without one. certificate: the client's verified leaf certificate in DER, None without
+    one (TLS has already checked its chain, not its dates or usages beyond what TLS checks). headers: the request's,
+    case-insensitive, for authenticators that read others.
+    """
+
+    token: str = ""
+    certificate: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+
+
+class Authenticator(Protocol):
+    """Turns credentials into a user."""
+
+    async def authenticate(self, credentials: Credentials) -> User | None:
+        """The user; None when these credentials are not of a kind this authenticator knows.
+
+        Raises StatusError 401 when they are of its kind and wrong. The server asks again at most every
+        `REMEMBERED` seconds for the same token or certificate, so a revoked one works at most that much longer.
+        """
+
+
+REMEMBERED = 10.0
+"""Seconds for which the server remembers who a token or certificate is (upstream's token-success cache)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessAttributes:
+    """One request as authorization sees it (authorization/v1 ResourceAttributes or NonResourceAttributes).
+
+    verb: lower case, the API verb of a resource request, the HTTP method otherwise. path: for non-resource requests.
+    name is '' where the request names no object; namespace is '' for cluster scope and for all namespaces.
+    """
+
+    user: User
+    verb: str
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+    is_resource: bool = True
+    field_selector: str = ""
+    label_selector: str = ""
+
+
+class Verdict(Enum):
+    ALLOW = "allow"
+    DENY = "deny"
+    NO_OPINION = "no opinion"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An authorizer's answer. Only ALLOW lets a request pass; DENY ends the union, NO_OPINION asks the next."""
+
+    verdict: Verdict
+    reason: str = ""
+
+    @property
+    def allowed(self) -> bool:
+        return self.verdict is Verdict.ALLOW
+
+
+ALLOW = Decision(Verdict.ALLOW)
+NO_OPINION = Decision(Verdict.NO_OPINION)
+
+
+class Authorizer(Protocol):
+    """Decides from memory: roles, bindings and the node graph are kept by watches, so asking never waits."""
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever an answer may have changed; the server remembers decisions as long as it does not."""
+
+    def authorize(self, attributes: AccessAttributes) -> Decision: ...
+
+    def rules_for(self, user: User, namespace: str) -> SubjectRules:
+        """What `user` may do in `namespace`, for SelfSubjectRulesReview."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRules:
+    """resource and non_resource: authorization/v1 ResourceRule and NonResourceRule documents. incomplete: some
+    authorizer cannot list its rules."""
+
+    resource: tuple[Mapping[str, Any], ...] = ()
+    non_resource: tuple[Mapping[str, Any], ...] = ()
+    incomplete: bool = False
+    error: str = ""
+
+
+class TokenIssuer(Protocol):
+    """Issues bound service-account tokens (KEP-1205)."""
+
+    async def issue(self, service_account: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[str, str]:
+        """Sign a token for a ServiceAccount document as a defaulted and validated TokenRequest document asks (its
+        `spec.boundObjectRef` names an existing object whose uid matches). Returns the token and its expiration
+        (RFC 3339). Raises StatusError."""
+
+
+class AnyAuthenticator:
+    """The union: the first authenticator that knows the credentials decides."""
+
+    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+        self._authenticators = tuple(authenticators)
+
+    async def authenticate(self, credentials: Credentials) -> User | None:
+        for each in self._authenticators:
+            user = await each.authenticate(credentials)
+            if user is not None:
+                return user
+        return None
+
+
+class FirstOpinion:
+    """The union of authorizers: the first that allows or denies decides; members of system:masters may do all."""
+
+    def __init__(self, authorizers: Sequence[Authorizer]) -> None:
+        self._authorizers = tuple(authorizers)
+
+    @property
+    def generation(self) -> int:
+        return sum(each.generation for each in self._authorizers)
+
+    def authorize(self, attributes: AccessAttributes) -> Decision:
+        if MASTERS in attributes.user.groups:
+            return ALLOW
+        reasons: list[str] = []
+        for each in self._authorizers:
+            decision = each.authorize(attributes)
+            if decision.verdict is not Verdict.NO_OPINION:
+                return decision
+            if decision.reason:
+                reasons.append(decision.reason)
+        return Decision(Verdict.NO_OPINION, "\n".join(reasons)) if reasons else NO_OPINION
+
+    def rules_for(self, user: User, namespace: str) -> SubjectRules:
+        everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+        if MASTERS in user.groups:
+            return SubjectRules((everything,), ({"verbs": ["*"], "nonResourceURLs": ["*"]},))
+        found = [each.rules_for(user, namespace) for each in self._authorizers]
+        return SubjectRules(
+            tuple(rule for each in found for rule in each.resource),
+            tuple(rule for each in found for rule in each.non_resource),
+            any(each.incomplete for each in found),
+            "; ".join(each.error for each in found if each.error),
+        )
