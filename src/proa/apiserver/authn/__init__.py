@@ -1,0 +1,1 @@
+"""Authenticators: who is this? One module for each kind of credential; `apiserver.identity` has the protocol."""

@@ -1,0 +1,1 @@
+"""Authorizers: may this user do this? Each answers from memory, kept current by informers."""
