@@ -2,8 +2,8 @@
 
 Every component reads through these instead of asking the API again. The objects are frozen and shared: with the
 in-process client they are the very objects the API server decoded, once. `Informers` makes sure that two readers of the
-same thing share one watch. Handlers are plain functions called in order, right after the copy changed; they must be quick
-(queue a key, update a table). Not here: reconciling (control).
+same thing share one watch. Handlers are plain functions called in order, right after the copy changed; they must be
+quick (queue a key, update a table). Not here: reconciling (control).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from proa.base.errors import ProaError
 from proa.client.protocol import Client, WatchEvent
 from proa.machinery.declare import Object
 from proa.machinery.resource import Resource
+from proa.machinery.status import is_expired
 
 log = logging.getLogger(__name__)
 
@@ -123,15 +124,21 @@ class Informer(Generic[T]):
             index.replace(key, None, obj)
         self._indices[name] = index
 
-    def on_change(self, handler: Handler[T]) -> None:
+    def on_change(self, handler: Handler[T]) -> Callable[[], None]:
         """Call `handler(old, new)` for every change from now on, `(None, new)` first for everything already here.
 
         `old` is None for an added object, `new` is None for a deleted one. A recreated object comes as a delete and an
         add, never as a change of uid. Handlers run in registration order.
+        Call what is returned to hear no more.
         """
-        self._handlers.append(handler)
+        self._handlers = [*self._handlers, handler]
         for obj in list(self._objects.values()):
             self._call(handler, None, obj)
+
+        def remove() -> None:
+            self._handlers = [each for each in self._handlers if each is not handler]
+
+        return remove
 
     @property
     def is_synced(self) -> bool:
@@ -156,7 +163,7 @@ class Informer(Generic[T]):
     # Keeping current
 
     async def run(self) -> None:
-        """List and watch for ever; every failure is retried with backoff, an expired resourceVersion by listing anew."""
+        """List and watch for ever. Failures are retried with backoff, an expired resourceVersion by listing anew."""
         failures = 0
         consistent = False  # the first list may come from the server's cache, one after "too old" may not
         loop = asyncio.get_running_loop()
@@ -165,10 +172,10 @@ class Informer(Generic[T]):
             try:
                 if not self.resource_version:
                     await self._relist("" if consistent else "0")
-                    events -= 1
+                    failures = 0
                 await self._watch()
             except (ProaError, OSError, TimeoutError) as error:
-                if _is_expired(error):
+                if is_expired(error):
                     log.info("watch of %s expired, listing again: %s", self.resource.qualified, error)
                     self.resource_version = ""
                     consistent = True
@@ -351,7 +358,3 @@ class Informers:
 
 def _meta(obj: Any) -> Any:
     return obj.metadata
-
-
-def _is_expired(error: Exception) -> bool:
-    return getattr(error, "code", 0) == 410

@@ -1,8 +1,8 @@
 """The client protocol: how every component speaks to the API, in process or over HTTPS.
 
-Two implementations pass one contract suite: `http` (sockets) and `inprocess` (same authentication result, authorization,
-admission and validation, no sockets and no re-encoding). Objects are typed and frozen. API failures raise
-`proa.machinery.status.StatusError`. Not here: informers and events, which are built on this.
+Two implementations pass one contract suite: `http` (sockets) and `inprocess` (same authentication result,
+authorization, admission and validation, no sockets and no re-encoding). Objects are typed and frozen. API failures
+raise `proa.machinery.status.StatusError`. Not here: informers and events, which are built on this.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Client(Protocol):
         bookmarks: bool = True,
         timeout: float | None = None,
     ) -> AsyncIterator[Sequence[WatchEvent[T]]]:
-        """Batches of events after `resource_version`. Ends when the server ends it; raises StatusError (410 Expired)."""
+        """Batches of events after `resource_version`, until the server ends it. Raises StatusError (410 Expired)."""
 
     async def create(self, resource: Resource[T], obj: T, *, dry_run: bool = False) -> T:
         """The namespace is the object's own."""
