@@ -1,0 +1,158 @@
+"""What the watch cache holds and tells: an Item is one revision of one object, an Event is how it came to be.
+
+Bytes first: the served body is kept, everything else (index, decoded object, watch lines) is made on demand, once, and
+shared by everyone in the process. Not here: how objects are decoded or indexed; that is injected as a Codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from proa.store.protocol import Entry
+from proa.store.splice import at_revision, served, stored
+
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+_LINE_OPEN: dict[str, bytes] = {
+    kind: b'{"type":"%b","object":' % kind.encode() for kind in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
+}
+
+
+class Index(NamedTuple):
+    """What selectors look at: metadata.labels, and the selectable fields by path (`status.phase`)."""
+
+    labels: dict[str, str]
+    fields: dict[str, str]
+
+
+def _no_index(body: bytes) -> Index:
+    raise NotImplementedError("this watch cache was given no index function: its items cannot be selected")
+
+
+def _no_decode(body: bytes) -> Any:
+    raise NotImplementedError("this watch cache was given no decoder: its items are bytes only")
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How to look into a served body. Both get the bytes with resourceVersion and must return something frozen."""
+
+    index: Callable[[bytes], Index] = _no_index
+    decode: Callable[[bytes], Any] = _no_decode
+
+
+OPAQUE = Codec()
+
+
+class Item:
+    """One object at one revision. Immutable to all but its own memo."""
+
+    __slots__ = ("_codec", "_index", "_object", "body", "key", "revision")
+
+    def __init__(self, key: str, revision: int, body: bytes, codec: Codec = OPAQUE) -> None:
+        self.key = key
+        self.revision = revision
+        self.body = body
+        """The served bytes: a JSON object with metadata.resourceVersion."""
+        self._codec = codec
+        self._index: Index | None = None
+        self._object: Any = None
+
+    @classmethod
+    def of(cls, entry: Entry, codec: Codec = OPAQUE) -> Item:
+        return cls(entry.key, entry.revision, served(entry.value, entry.revision), codec)
+
+    @property
+    def index(self) -> Index:
+        """Labels and selectable fields, read from the body at the first call."""
+        if self._index is None:
+            self._index = self._codec.index(self.body)
+        return self._index
+
+    @property
+    def object(self) -> Any:
+        """The decoded object, decoded at the first call and shared by all: never change it."""
+        if self._object is None:
+            self._object = self._codec.decode(self.body)
+        return self._object
+
+    @property
+    def entry(self) -> Entry:
+        """The item as the store knows it."""
+        return Entry(self.key, stored(self.body), self.revision)
+
+    def line(self, type: str) -> bytes:
+        """The watch line that shows this item, built anew; the shared lines of live events are the Event's."""
+        return b"%b%b}\n" % (_LINE_OPEN[type], self.body)
+
+    def at(self, revision: int) -> Item:
+        """The same state as of another revision: what a DELETED event shows."""
+        return Item(self.key, revision, at_revision(self.body, revision), self._codec)
+
+    def __repr__(self) -> str:
+        return f"Item({self.key!r}, {self.revision})"
+
+
+class Event:
+    """One committed write as watchers see it: `item` is the new state (None: deleted), `previous` the one before.
+
+    At least one of the two is there.
+    """
+
+    __slots__ = ("_gone", "_lines", "item", "key", "previous", "revision")
+
+    def __init__(self, key: str, revision: int, item: Item | None, previous: Item | None) -> None:
+        self.key = key
+        self.revision = revision
+        self.item = item
+        self.previous = previous
+        self._gone: Item | None = None
+        self._lines: dict[str, bytes] | None = None
+
+    @property
+    def type(self) -> EventType:
+        """The type for a watcher that selects everything."""
+        if self.item is None:
+            return "DELETED"
+        return "ADDED" if self.previous is None else "MODIFIED"
+
+    def shown(self, type: EventType) -> Item:
+        """The item a watcher is shown for `type`; for DELETED the last state with this event's revision."""
+        if type != "DELETED":
+            assert self.item is not None, "only a DELETED event has no new state"
+            return self.item
+        if self._gone is None:
+            assert self.previous is not None, "what never existed cannot go"
+            self._gone = self.previous.at(self.revision)
+        return self._gone
+
+    def line(self, type: EventType) -> bytes:
+        """The watch line for `type`, built once and shared by every watcher: `{"type":"ADDED","object":{...}}\\n`."""
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = {}
+        line = lines.get(type)
+        if line is None:
+            line = lines[type] = self.shown(type).line(type)
+        return line
+
+    def forget_lines(self) -> None:
+        """Drop what can be built again: nearly every watcher has had it."""
+        self._lines = None
+        self._gone = None
+
+    def __repr__(self) -> str:
+        return f"Event({self.type}, {self.key!r}, {self.revision})"
+
+
+def transition(event: Event, matches: Callable[[Item], bool]) -> EventType | None:
+    """What `event` is to a watcher with a selector: an object that starts to match is ADDED, one that stops is DELETED.
+
+    None: the watcher never sees it.
+    """
+    was = event.previous is not None and matches(event.previous)
+    if event.item is not None and matches(event.item):
+        return "MODIFIED" if was else "ADDED"
+    return "DELETED" if was else None
