@@ -225,13 +225,6 @@ def unprocessable(why: str) -> StatusError:
     return _failure(422, "Invalid", message, StatusDetails(causes=(StatusCause(message=why),)))
 
 
-def unprocessable(message: str) -> StatusError:
-    """422 where no field is at fault: a JSON patch whose operation does not apply."""
-    text = "the server rejected our request due to an error in our request"
-    cause = StatusCause(reason="UnexpectedServerResponse", message=message)
-    return _failure(422, "Invalid", f"{text}: {message}", StatusDetails(causes=(cause,)))
-
-
 def too_many_requests(message: str, retry_after: int = 1) -> StatusError:
     """429: come back in `retry_after` seconds (overload; an eviction its disruption budget refuses)."""
     return _failure(429, "TooManyRequests", message, StatusDetails(retryAfterSeconds=retry_after))

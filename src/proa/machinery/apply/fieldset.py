@@ -1,0 +1,218 @@
+"""Sets of fields, in the form managedFields stores them (FieldsV1), and their algebra.
+
+A set is nested JSON: `f:<name>` descends into a field, `k:<json>` into the list element with those keys, `v:<json>`
+into a set's value. A member without members below it is `{}`; one with members below it carries `.`. Source: KEP-555
+and the FieldsV1 documentation. Sets are values: no function changes its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from proa.machinery.schema import ANY, AnySchema, ListSchema, MapSchema, ObjectSchema, Property, Schema
+
+FieldSet = Mapping[str, Any]
+MEMBER = "."
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def union(left: FieldSet, right: FieldSet) -> FieldSet:
+    """Members of either."""
+    if not left or not right:
+        # A leaf united with a subtree stays a member itself.
+        return {**(left or right), MEMBER: {}} if (left or right) else {}
+    return _united(left, right)
+
+
+def unite(sets: Sequence[FieldSet]) -> FieldSet:
+    """Members of any; nothing for no sets."""
+    total: FieldSet = {}
+    for each in sets:
+        total = _united(total, each)
+    return total
+
+
+def _united(left: FieldSet, right: FieldSet) -> dict[str, Any]:
+    merged = dict(left)
+    for name, below in right.items():
+        merged[name] = union(merged[name], below) if name in merged else below
+    return merged
+
+
+def difference(left: FieldSet, right: FieldSet) -> dict[str, Any]:
+    """Members of `left` that are not members of `right`."""
+    return _combined(left, right, keep_common=False)
+
+
+def intersection(left: FieldSet, right: FieldSet) -> dict[str, Any]:
+    """Members of both."""
+    return _combined(left, right, keep_common=True)
+
+
+def _combined(left: FieldSet, right: FieldSet, *, keep_common: bool) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, below in left.items():
+        if name == MEMBER:
+            continue
+        if name not in right:
+            if not keep_common:
+                kept[name] = below
+            continue
+        other = right[name]
+        remaining = _combined(below, other, keep_common=keep_common)
+        is_kept = _is_member(below) and (_is_member(other) == keep_common)
+        if remaining:
+            kept[name] = {**({MEMBER: {}} if is_kept else {}), **remaining}
+        elif is_kept:
+            kept[name] = {}
+    return kept
+
+
+def _is_member(node: FieldSet) -> bool:
+    return not node or MEMBER in node
+
+
+def leaves(fields: FieldSet, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every member as the path of its elements."""
+    for name, below in fields.items():
+        if name == MEMBER:
+            continue
+        path = (*prefix, name)
+        if _is_member(below):
+            yield path
+        yield from leaves(below, path)
+
+
+def dotted(path: Sequence[str]) -> str:
+    """A member as conflicts name it: `.spec.containers[name="a"].image`."""
+    parts: list[str] = []
+    for element in path:
+        kind, _, text = element.partition(":")
+        if kind == "f":
+            parts.append(f".{text}")
+        elif kind == "k":
+            keys = msgspec.json.decode(text)
+            parts.append("[" + ",".join(f"{key}={_encoder.encode(keys[key]).decode()}" for key in sorted(keys)) + "]")
+        else:
+            parts.append(f"[={text}]")
+    return "".join(parts)
+
+
+def property_of(schema: Schema, name: str) -> Property:
+    """What is known of the field `name` below `schema`; anything below an unknown field is untyped."""
+    if isinstance(schema, ObjectSchema):
+        return schema.properties.get(name) or Property(name, ANY)
+    return Property(name, schema.value if isinstance(schema, MapSchema) else ANY)
+
+
+def is_granular(value: Any, field: Property) -> bool:
+    """Whether fields inside `value` are owned one by one. Untyped objects are granular, untyped lists atomic."""
+    if field.map_type == "atomic":
+        return False
+    schema = field.schema
+    if isinstance(value, dict):
+        return isinstance(schema, ObjectSchema | MapSchema | AnySchema)
+    return isinstance(value, list) and isinstance(schema, ListSchema) and schema.type in ("map", "set")
+
+
+def element_key(element: Any, schema: ListSchema) -> str:
+    """How an element of a `map` or `set` list is named in a set; absent keys count with their defaults."""
+    if schema.type == "set":
+        return "v:" + _encoder.encode(element).decode()
+    keys = {}
+    for key in schema.keys:
+        value = element.get(key) if isinstance(element, dict) else None
+        if value is None:
+            default = property_of(schema.item, key).facts.default
+            value = None if default is msgspec.UNSET else default
+        if value is not None:
+            keys[key] = value
+    return "k:" + _encoder.encode(keys).decode()
+
+
+def children(value: Any, schema: Schema) -> dict[str, tuple[Any, Property]]:
+    """The parts of a granular value by their element names."""
+    if isinstance(value, dict):
+        return {f"f:{name}": (each, property_of(schema, name)) for name, each in value.items()}
+    assert isinstance(schema, ListSchema)
+    item = Property("", schema.item)
+    return {element_key(each, schema): (each, item) for each in value}
+
+
+def fields_of(value: Any, field: Property) -> dict[str, Any]:
+    """The set of what `value` says: what an applier owns."""
+    if not is_granular(value, field):
+        return {}
+    found: dict[str, Any] = {}
+    in_list = isinstance(value, list)
+    for name, (each, below) in children(value, field.schema).items():
+        inner = fields_of(each, below)
+        found[name] = {MEMBER: {}, **inner} if in_list and inner else inner
+    return found
+
+
+def changes(old: Any, new: Any, field: Property) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(added or modified, removed) members between two values of one field; `{}` when the same."""
+    written: dict[str, Any] = {}
+    removed: dict[str, Any] = {}
+    before = children(old, field.schema)
+    after = children(new, field.schema)
+    for name, (value, below) in after.items():
+        if name not in before:
+            written[name] = _with_members(value, below)
+            continue
+        previous = before[name][0]
+        if previous is value or previous == value:
+            continue
+        if is_granular(value, below) and is_granular(previous, below):
+            inner_written, inner_removed = changes(previous, value, below)
+            if inner_written:
+                written[name] = inner_written
+            if inner_removed:
+                removed[name] = inner_removed
+        else:
+            written[name] = {}
+    for name, (value, below) in before.items():
+        if name not in after:
+            removed[name] = _with_members(value, below)
+    return written, removed
+
+
+def _with_members(value: Any, field: Property) -> dict[str, Any]:
+    """Everything in a value that came or went whole, the containers being members too."""
+    if not is_granular(value, field):
+        return {}
+    inner = {name: _with_members(each, below) for name, (each, below) in children(value, field.schema).items()}
+    return {MEMBER: {}, **inner} if inner else {}
+
+
+def without(value: Any, fields: FieldSet, field: Property) -> Any:
+    """`value` with the members of `fields` taken out; containers that are not members stay, even when emptied."""
+    if not fields or not is_granular(value, field):
+        return value
+
+    def kept(name: str, each: Any, below: Property) -> tuple[bool, Any]:
+        if name not in fields:
+            return True, each
+        inner = fields[name]
+        left = without(each, {key: below_ for key, below_ in inner.items() if key != MEMBER}, below)
+        return not (_is_member(inner) and (not is_granular(each, below) or not left or not inner)), left
+
+    return _filtered(value, field.schema, kept)
+
+
+def _filtered(value: Any, schema: Schema, kept: Callable[[str, Any, Property], tuple[bool, Any]]) -> Any:
+    if isinstance(value, dict):
+        result = {}
+        for name, each in value.items():
+            keep, left = kept(f"f:{name}", each, property_of(schema, name))
+            if keep:
+                result[name] = left
+        return result
+    assert isinstance(schema, ListSchema)
+    item = Property("", schema.item)
+    pairs = (kept(element_key(each, schema), each, item) for each in value)
+    return [left for keep, left in pairs if keep]

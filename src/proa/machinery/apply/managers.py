@@ -1,0 +1,233 @@
+"""Who owns which fields: the entries of metadata.managedFields, and how a write moves ownership.
+
+Source: KEP-555. Two writes exist: `apply`, which owns exactly what it says and conflicts with others, and every other
+write, which owns what it changed. Documents are plain JSON; nothing given is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from proa.machinery.apply.fieldset import (
+    FieldSet,
+    changes,
+    difference,
+    dotted,
+    fields_of,
+    intersection,
+    leaves,
+    property_of,
+    unite,
+    without,
+)
+from proa.machinery.apply.merging import merged
+from proa.machinery.meta import StatusCause
+from proa.machinery.schema import ObjectSchema, Property
+from proa.machinery.status import apply_conflict, bad_request
+
+APPLY = "Apply"
+UPDATE = "Update"
+MAX_UPDATE_MANAGERS = 10
+ANCIENT = "ancient-changes"
+
+Document = dict[str, Any]
+
+# What nobody owns: identity and what the server itself writes.
+_UNOWNED: FieldSet = {
+    "f:apiVersion": {},
+    "f:kind": {},
+    "f:metadata": {
+        f"f:{name}": {}
+        for name in (
+            "name",
+            "namespace",
+            "uid",
+            "creationTimestamp",
+            "selfLink",
+            "generation",
+            "resourceVersion",
+            "managedFields",
+        )
+    },
+}
+_UNOWNED_METADATA = frozenset(name.removeprefix("f:") for name in _UNOWNED["f:metadata"])
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, as managedFields tells writers apart. time: RFC 3339, when the write happens."""
+
+    manager: str
+    operation: str
+    api_version: str
+    time: str
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    writer: Writer
+    fields: FieldSet
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        return self.writer.manager, self.writer.operation, self.writer.api_version, self.writer.subresource
+
+    def document(self) -> Document:
+        document: Document = {
+            "manager": self.writer.manager,
+            "operation": self.writer.operation,
+            "apiVersion": self.writer.api_version,
+            "time": self.writer.time,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": dict(self.fields),
+        }
+        if self.writer.subresource:
+            document["subresource"] = self.writer.subresource
+        return document
+
+
+def _entries(document: Mapping[str, Any]) -> list[_Entry]:
+    found = []
+    for each in (document.get("metadata") or {}).get("managedFields") or ():
+        writer = Writer(
+            each.get("manager") or "",
+            each.get("operation") or UPDATE,
+            each.get("apiVersion") or "",
+            each.get("time") or "",
+            each.get("subresource") or "",
+        )
+        found.append(_Entry(writer, each.get("fieldsV1") or {}))
+    return found
+
+
+def _with_entries(document: Mapping[str, Any], entries: Iterable[_Entry]) -> Document:
+    metadata = {name: value for name, value in (document.get("metadata") or {}).items() if name != "managedFields"}
+    kept = [each.document() for each in entries if each.fields]
+    if kept:
+        metadata["managedFields"] = kept
+    return {**document, "metadata": metadata}
+
+
+def _bare(document: Mapping[str, Any]) -> Document:
+    """The document without what nobody owns."""
+    bare = {name: value for name, value in document.items() if name not in ("apiVersion", "kind", "metadata")}
+    metadata = document.get("metadata") or {}
+    bare["metadata"] = {name: value for name, value in metadata.items() if name not in _UNOWNED_METADATA}
+    return bare
+
+
+def track_update(
+    live: Mapping[str, Any] | None, new: Mapping[str, Any], schema: ObjectSchema, writer: Writer
+) -> Document:
+    """`new` with managedFields brought up to date for a create, update or patch by `writer`.
+
+    An empty managedFields list in `new` forgets all owners, an absent one keeps those of `live` (None on create).
+    """
+    root = Property("", schema)
+    before = _bare(live) if live is not None else _skeleton(new, schema)
+    written, removed = changes(before, _bare(new), root)
+    metadata = new.get("metadata") or {}
+    if live is None:
+        entries: list[_Entry] = []
+    elif "managedFields" in metadata and not any(metadata["managedFields"] or ()):
+        entries = []
+    else:
+        entries = _entries(live)
+    if not written and not removed:
+        return _with_entries(new, entries)
+    touched = unite((written, removed))
+    kept: list[_Entry] = []
+    mine: _Entry | None = None
+    identity = _Entry(writer, {}).identity
+    for each in entries:
+        if each.identity == identity:
+            mine = each
+        else:
+            kept.append(replace(each, fields=difference(each.fields, touched)))
+    owned = difference(mine.fields, removed) if mine else {}
+    kept.append(_Entry(writer, unite((owned, written))))
+    return _with_entries(new, _capped(kept))
+
+
+def _skeleton(new: Mapping[str, Any], schema: ObjectSchema) -> Document:
+    """What a new object is compared with: the parts that every object has exist but are empty."""
+    fields = ((name, property_of(schema, name)) for name in _bare(new))
+    return {name: {} for name, field in fields if isinstance(field.schema, ObjectSchema) and not field.nullable}
+
+
+def _capped(entries: Sequence[_Entry]) -> Sequence[_Entry]:
+    """At most so many update managers; the oldest beyond that become one."""
+    updates = sorted((each for each in entries if each.writer.operation == UPDATE), key=lambda each: each.writer.time)
+    excess = len(updates) - MAX_UPDATE_MANAGERS
+    if excess <= 0:
+        return entries
+    old = updates[: excess + 1]
+    newest = old[-1].writer
+    ancient = _Entry(replace(newest, manager=ANCIENT, subresource=""), unite([each.fields for each in old]))
+    return [ancient, *(each for each in entries if each not in old)]
+
+
+def server_side_apply(
+    live: Mapping[str, Any] | None,
+    applied: Mapping[str, Any],
+    schema: ObjectSchema,
+    writer: Writer,
+    *,
+    force: bool = False,
+) -> Document:
+    """The object after `writer` applies the configuration `applied`. Raises StatusError 409 naming each conflict.
+
+    Fields the same manager applied before and leaves out now are removed, unless somebody else owns them too.
+    """
+    if ((applied.get("metadata") or {}).get("managedFields")) is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    root = Property("", schema)
+    current: Document = dict(live) if live is not None else {}
+    entries = _entries(current)
+    identity = _Entry(writer, {}).identity
+    mine = next((each for each in entries if each.identity == identity), None)
+    # The same manager may have applied another version of the API before: that ownership moves too.
+    former = [
+        each
+        for each in entries
+        if each.writer.operation == APPLY
+        and each.writer.manager == writer.manager
+        and each.writer.subresource == writer.subresource
+    ]
+    others = [each for each in entries if each not in former]
+    wanted = fields_of(_bare(applied), root)
+    if not wanted["f:metadata"]:
+        del wanted["f:metadata"]
+    result = merged(current, applied, root)
+    written, _ = changes(_bare(current), _bare(result), root)
+    conflicts = [(each, intersection(each.fields, written)) for each in others]
+    conflicts = [(each, common) for each, common in conflicts if common]
+    if conflicts and not force:
+        raise _conflict(conflicts)
+    others = [replace(each, fields=difference(each.fields, written)) for each in others]
+    dropped = difference(difference(unite([each.fields for each in former]), wanted), unite([e.fields for e in others]))
+    result = without(result, dropped, root)
+    unchanged = mine is not None and mine.fields == wanted and _bare(current) == _bare(result)
+    entry = mine if unchanged and mine is not None else _Entry(writer, wanted)
+    return _with_entries(result, [*others, entry])
+
+
+def _conflict(conflicts: Sequence[tuple[_Entry, FieldSet]]) -> Exception:
+    causes: list[StatusCause] = []
+    for entry, fields in conflicts:
+        who = entry.writer
+        by = f'"{who.manager}"'
+        if who.subresource:
+            by += f' with subresource "{who.subresource}"'
+        by += f" using {who.api_version}" + (f" at {who.time}" if who.operation == UPDATE and who.time else "")
+        causes.extend(
+            StatusCause(reason="FieldManagerConflict", message=f"conflict with {by}", field=dotted(path))
+            for path in leaves(fields)
+        )
+    count = len(causes)
+    listed = ", ".join(f"{each.message}: {each.field}" for each in causes)
+    noun = "conflict" if count == 1 else "conflicts"
+    return apply_conflict(causes, f"Apply failed with {count} {noun}: {listed}")

@@ -1,0 +1,152 @@
+"""Strategic merge patch: merge patch that knows, from the schema, how each list merges.
+
+Source: the declared patch strategy and merge key of a field (x-kubernetes-patch-strategy, -merge-key), and the
+directives a patch may carry: `$patch` (merge, replace, delete), `$retainKeys`, `$deleteFromPrimitiveList/<field>` and
+`$setElementOrder/<field>`. Lists without the `merge` strategy are replaced whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from proa.machinery.schema import ANY, ListSchema, MapSchema, ObjectSchema, Property, Schema
+from proa.machinery.status import bad_request
+
+_PATCH = "$patch"
+_RETAIN = "$retainKeys"
+_DELETE_FROM = "$deleteFromPrimitiveList/"
+_ORDER = "$setElementOrder/"
+
+Document = dict[str, Any]
+
+
+def strategic(document: Mapping[str, Any], patch: Mapping[str, Any], schema: Schema) -> Document:
+    """`document` after `patch`. Raises StatusError 400 for an unknown directive or an element without its merge key."""
+    return _merge_object(document, patch, schema)
+
+
+def _child(schema: Schema, name: str) -> Property:
+    """What is known of the field `name`; anything below an unknown field merges as plain JSON."""
+    if isinstance(schema, ObjectSchema):
+        found = schema.properties.get(name)
+        if found is not None:
+            return found
+    if isinstance(schema, MapSchema):
+        return Property(name, schema.value)
+    return Property(name, ANY)
+
+
+def _merge_object(document: Mapping[str, Any], patch: Mapping[str, Any], schema: Schema) -> Document:
+    directive = patch.get(_PATCH)
+    if directive == "replace":
+        return {name: value for name, value in patch.items() if name != _PATCH}
+    if directive == "delete":
+        return {}
+    if directive not in (None, "merge"):
+        raise bad_request(f"Unknown patch type found: {directive}: use merge, replace or delete")
+    merged = dict(document)
+    if _RETAIN in patch:
+        keep = set(_list(patch, _RETAIN))
+        unlisted = [name for name in patch if not name.startswith("$") and patch[name] is not None and name not in keep]
+        if unlisted:
+            raise bad_request(f"the fields {', '.join(unlisted)} are in the patch but not in {_RETAIN}")
+        merged = {name: value for name, value in merged.items() if name in keep}
+    for name, value in patch.items():
+        if name.startswith("$"):
+            continue
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge_field(merged.get(name), value, _child(schema, name))
+    for name in _fields_with_directives(patch):
+        if isinstance(merged.get(name), list):
+            merged[name] = _arrange(
+                merged[name],
+                document.get(name),
+                _child(schema, name).schema,
+                delete=_list(patch, _DELETE_FROM + name),
+                order=_list(patch, _ORDER + name),
+            )
+    return merged
+
+
+def _merge_field(current: Any, value: Any, field: Property) -> Any:
+    schema = field.schema
+    if isinstance(value, dict):
+        if "replace" in field.merge:
+            return _clean(value)
+        return _merge_object(current if isinstance(current, dict) else {}, value, schema)
+    if isinstance(value, list):
+        if isinstance(schema, ListSchema) and "merge" in schema.merge:
+            return _merge_list(current if isinstance(current, list) else [], value, schema)
+        return [_clean(each) for each in value]
+    return value
+
+
+def _merge_list(current: list[Any], patch: list[Any], schema: ListSchema) -> list[Any]:
+    if not schema.key:
+        return [*current, *(each for each in dict.fromkeys(patch) if each not in current)]
+    if any(isinstance(each, dict) and each.get(_PATCH) == "replace" for each in patch):
+        return [_clean(each) for each in patch if each.get(_PATCH) != "replace"]
+    merged = list(current)
+    for element in patch:
+        if not isinstance(element, dict) or schema.key not in element:
+            raise bad_request(f"map: {element} does not contain declared merge key: {schema.key}")
+        position = next(
+            (at for at, each in enumerate(merged) if each.get(schema.key) == element[schema.key]),
+            None,
+        )
+        if element.get(_PATCH) == "delete":
+            merged = [each for each in merged if each.get(schema.key) != element[schema.key]]
+        elif position is None:
+            merged.append(_merge_object({}, element, schema.item))
+        else:
+            merged[position] = _merge_object(merged[position], element, schema.item)
+    return merged
+
+
+def _arrange(merged: list[Any], before: Any, schema: Schema, *, delete: list[Any], order: list[Any]) -> list[Any]:
+    """Take out what `$deleteFromPrimitiveList` names, then order as `$setElementOrder` says.
+
+    Elements the patch does not name keep their place relative to those they stood beside before.
+    """
+    kept = [each for each in merged if each not in delete]
+    if not order:
+        return kept
+    key = schema.key if isinstance(schema, ListSchema) else ""
+
+    def identity(element: Any) -> Any:
+        return element.get(key) if key and isinstance(element, dict) else element
+
+    wanted = [identity(each) for each in order]
+    old = [identity(each) for each in before] if isinstance(before, list) else []
+    named = sorted((each for each in kept if identity(each) in wanted), key=lambda each: wanted.index(identity(each)))
+    others = [each for each in kept if identity(each) not in wanted]
+    arranged: list[Any] = []
+    while named and others:
+        left, right = identity(named[0]), identity(others[0])
+        takes_left = left not in old or (right in old and old.index(left) < old.index(right))
+        arranged.append(named.pop(0) if takes_left else others.pop(0))
+    return [*arranged, *named, *others]
+
+
+def _fields_with_directives(patch: Mapping[str, Any]) -> list[str]:
+    names = (
+        name.removeprefix(prefix) for name in patch for prefix in (_DELETE_FROM, _ORDER) if name.startswith(prefix)
+    )
+    return list(dict.fromkeys(names))
+
+
+def _list(patch: Mapping[str, Any], name: str) -> list[Any]:
+    value = patch.get(name) or []
+    if not isinstance(value, list):
+        raise bad_request(f"{name} must be a list")
+    return value
+
+
+def _clean(value: Any) -> Any:
+    """A value that is taken whole: its directives and nulls mean nothing there."""
+    if isinstance(value, dict):
+        return {name: _clean(each) for name, each in value.items() if each is not None and not name.startswith("$")}
+    return value

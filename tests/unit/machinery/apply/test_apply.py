@@ -1,0 +1,143 @@
+from typing import Any
+
+import pytest
+
+from proa.api.apps_v1 import Deployment
+from proa.api.core_v1 import ConfigMap, Pod
+from proa.machinery.apply import APPLY, UPDATE, Writer, server_side_apply, track_update
+from proa.machinery.schema import schema_of
+from proa.machinery.status import StatusError
+
+CONFIG_MAP = schema_of(ConfigMap)
+POD = schema_of(Pod)
+
+
+def applier(manager: str, **changes: str) -> Writer:
+    return Writer(**({"manager": manager, "operation": APPLY, "api_version": "v1", "time": "T1"} | changes))
+
+
+def updater(manager: str, time: str = "T1", subresource: str = "") -> Writer:
+    return Writer(manager, UPDATE, "v1", time, subresource)
+
+
+def config(**data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": data}
+
+
+def owners(document: dict[str, Any]) -> dict[str, Any]:
+    return {each["manager"]: each["fieldsV1"] for each in document["metadata"].get("managedFields", ())}
+
+
+def test_an_applier_owns_exactly_what_it_says() -> None:
+    applied = server_side_apply(None, config(a="1"), CONFIG_MAP, applier("me"))
+    assert applied["data"] == {"a": "1"}
+    assert owners(applied) == {"me": {"f:data": {"f:a": {}}}}
+
+
+def test_a_field_left_out_by_its_only_applier_goes_away() -> None:
+    first = server_side_apply(None, config(a="1", b="2"), CONFIG_MAP, applier("me"))
+    second = server_side_apply(first, config(a="1"), CONFIG_MAP, applier("me"))
+    assert second["data"] == {"a": "1"}
+
+
+def test_a_field_left_out_stays_while_another_applier_says_it_too() -> None:
+    first = server_side_apply(None, config(a="1"), CONFIG_MAP, applier("me"))
+    shared = server_side_apply(first, config(a="1"), CONFIG_MAP, applier("you"))
+    left = server_side_apply(shared, config(), CONFIG_MAP, applier("me"))
+    assert left["data"] == {"a": "1"}
+    assert owners(left) == {"me": {"f:data": {}}, "you": {"f:data": {"f:a": {}}}}
+
+
+def test_changing_what_another_owns_conflicts_and_names_the_field_and_the_owner() -> None:
+    first = server_side_apply(None, config(a="1"), CONFIG_MAP, applier("me"))
+    with pytest.raises(StatusError) as caught:
+        server_side_apply(first, config(a="2"), CONFIG_MAP, applier("you"))
+    assert caught.value.code == 409
+    assert caught.value.message == 'Apply failed with 1 conflict: conflict with "me" using v1: .data.a'
+    (cause,) = caught.value.status.details.causes  # type: ignore[union-attr]
+    assert (cause.reason, cause.field) == ("FieldManagerConflict", ".data.a")
+
+
+def test_force_takes_the_field_from_its_owner() -> None:
+    first = server_side_apply(None, config(a="1"), CONFIG_MAP, applier("me"))
+    forced = server_side_apply(first, config(a="2"), CONFIG_MAP, applier("you"), force=True)
+    assert forced["data"] == {"a": "2"}
+    assert owners(forced) == {"you": {"f:data": {"f:a": {}}}}
+
+
+def test_an_update_takes_ownership_of_what_it_changed_only() -> None:
+    first = server_side_apply(None, config(a="1", b="1"), CONFIG_MAP, applier("me"))
+    changed = {**first, "data": {"a": "1", "b": "2"}}
+    updated = track_update(first, changed, CONFIG_MAP, updater("editor"))
+    assert owners(updated)["me"]["f:data"] == {"f:a": {}}
+    assert owners(updated)["editor"] == {"f:data": {"f:b": {}}}
+
+
+def test_a_create_owns_everything_but_identity() -> None:
+    created = track_update(None, config(a="1"), CONFIG_MAP, updater("kubectl-create"))
+    assert owners(created) == {"kubectl-create": {"f:data": {".": {}, "f:a": {}}}}
+
+
+def test_list_elements_are_owned_by_their_keys_with_defaults_filled_in() -> None:
+    document = {
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "a", "image": "x", "ports": [{"containerPort": 80}]}]},
+    }
+    applied = server_side_apply(None, document, POD, applier("me"))
+    container = owners(applied)["me"]["f:spec"]["f:containers"]['k:{"name":"a"}']
+    assert set(container) == {".", "f:name", "f:image", "f:ports"}
+    assert list(container["f:ports"]) == ['k:{"containerPort":80,"protocol":"TCP"}']
+
+
+def test_two_appliers_share_a_list_without_conflict() -> None:
+    def with_container(name: str) -> dict[str, Any]:
+        return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": name, "image": "x"}]}}
+
+    first = server_side_apply(None, with_container("a"), POD, applier("me"))
+    both = server_side_apply(first, with_container("b"), POD, applier("you"))
+    assert sorted(each["name"] for each in both["spec"]["containers"]) == ["a", "b"]
+    left = server_side_apply(both, {"metadata": {"name": "p"}, "spec": {}}, POD, applier("me"))
+    assert [each["name"] for each in left["spec"]["containers"]] == ["b"]
+
+
+def test_atomic_lists_are_owned_whole() -> None:
+    document = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "args": ["1", "2"]}]}}
+    applied = server_side_apply(None, document, POD, applier("me"))
+    assert owners(applied)["me"]["f:spec"]["f:containers"]['k:{"name":"a"}']["f:args"] == {}
+
+
+def test_applying_the_same_again_changes_nothing_not_even_the_time() -> None:
+    first = server_side_apply(None, config(a="1"), CONFIG_MAP, applier("me"))
+    assert server_side_apply(first, config(a="1"), CONFIG_MAP, applier("me", time="T2")) == first
+
+
+def test_an_update_without_changes_keeps_every_owner() -> None:
+    first = server_side_apply(None, config(a="1"), CONFIG_MAP, applier("me"))
+    assert track_update(first, first, CONFIG_MAP, updater("editor", "T2")) == first
+
+
+def test_ownership_of_a_subresource_is_kept_apart() -> None:
+    schema = schema_of(Deployment)
+    live = track_update(None, {"metadata": {"name": "d"}, "spec": {"replicas": 1}}, schema, updater("a"))
+    new = {**live, "status": {"replicas": 1}}
+    tracked = track_update(live, new, schema, updater("a", "T2", "status"))
+    entries = {(each["manager"], each.get("subresource", "")) for each in tracked["metadata"]["managedFields"]}
+    assert entries == {("a", ""), ("a", "status")}
+
+
+def test_an_update_can_forget_all_owners_but_never_by_leaving_them_out() -> None:
+    first = server_side_apply(None, config(a="1"), CONFIG_MAP, applier("me"))
+    silent = {**first, "metadata": {"name": "c"}}
+    assert owners(track_update(first, silent, CONFIG_MAP, updater("x"))) == owners(first)
+    emptied = {**first, "metadata": {"name": "c", "managedFields": []}}
+    assert owners(track_update(first, emptied, CONFIG_MAP, updater("x"))) == {}
+
+
+def test_old_update_managers_are_joined_when_there_are_too_many() -> None:
+    document = track_update(None, config(), CONFIG_MAP, updater("m0", "T00"))
+    for number in range(1, 15):
+        changed = {**document, "data": {**document.get("data", {}), f"k{number}": "v"}}
+        document = track_update(document, changed, CONFIG_MAP, updater(f"m{number}", f"T{number:02}"))
+    names = [each["manager"] for each in document["metadata"]["managedFields"]]
+    assert len(names) == 10
+    assert names.count("ancient-changes") == 1

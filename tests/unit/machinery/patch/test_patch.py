@@ -1,0 +1,102 @@
+from typing import Any
+
+import pytest
+
+from proa.api.apps_v1 import Deployment
+from proa.api.core_v1 import Pod, Service
+from proa.machinery.patch import apply_json_patch, merge, strategic
+from proa.machinery.schema import schema_of
+from proa.machinery.status import StatusError
+
+POD = schema_of(Pod)
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "spec": spec}
+
+
+def test_merge_patch_removes_nulls_merges_objects_and_replaces_the_rest() -> None:
+    document = {"a": {"b": 1, "c": 2}, "l": [1, 2]}
+    assert merge(document, {"a": {"b": None, "d": 3}, "l": [9]}) == {"a": {"c": 2, "d": 3}, "l": [9]}
+    assert document == {"a": {"b": 1, "c": 2}, "l": [1, 2]}
+
+
+def test_json_patch_applies_operations_in_order() -> None:
+    operations = [{"op": "add", "path": "/a/-", "value": 2}, {"op": "test", "path": "/a/1", "value": 2}]
+    assert apply_json_patch({"a": [1]}, operations) == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("operations", "code"),
+    [
+        ([{"op": "test", "path": "/a", "value": 2}], 422),
+        ([{"op": "remove", "path": "/nothing"}], 422),
+        ([{"op": "dance", "path": "/a"}], 400),
+        ({"op": "add"}, 400),
+    ],
+)
+def test_json_patch_says_whether_the_patch_or_the_object_is_at_fault(operations: Any, code: int) -> None:
+    with pytest.raises(StatusError) as caught:
+        apply_json_patch({"a": 1}, operations)
+    assert caught.value.code == code
+
+
+def test_strategic_patch_merges_list_elements_by_their_merge_key() -> None:
+    document = pod(containers=[{"name": "a", "image": "x", "tty": True}, {"name": "b", "image": "y"}])
+    patched = strategic(document, pod(containers=[{"name": "a", "image": "z"}, {"name": "c", "image": "n"}]), POD)
+    assert patched["spec"]["containers"] == [
+        {"name": "a", "image": "z", "tty": True},
+        {"name": "b", "image": "y"},
+        {"name": "c", "image": "n"},
+    ]
+
+
+def test_strategic_patch_replaces_lists_without_a_merge_strategy() -> None:
+    document = pod(containers=[{"name": "a", "args": ["1", "2"]}])
+    patched = strategic(document, pod(containers=[{"name": "a", "args": ["3"]}]), POD)
+    assert patched["spec"]["containers"][0]["args"] == ["3"]
+
+
+def test_the_delete_directive_removes_one_element_and_replace_all_of_them() -> None:
+    document = pod(containers=[{"name": "a"}, {"name": "b"}])
+    delete = strategic(document, pod(containers=[{"name": "a", "$patch": "delete"}]), POD)
+    assert delete["spec"]["containers"] == [{"name": "b"}]
+    replace = strategic(document, pod(containers=[{"$patch": "replace"}, {"name": "c"}]), POD)
+    assert replace["spec"]["containers"] == [{"name": "c"}]
+    whole = strategic(
+        {"spec": {"strategy": {"type": "A", "rollingUpdate": {}}}},
+        {"spec": {"strategy": {"$patch": "replace", "type": "B"}}},
+        schema_of(Deployment),
+    )
+    assert whole["spec"]["strategy"] == {"type": "B"}
+
+
+def test_retain_keys_clears_what_a_union_no_longer_holds() -> None:
+    document = pod(volumes=[{"name": "v", "emptyDir": {}}])
+    patch = pod(volumes=[{"name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": {"path": "/x"}}])
+    assert strategic(document, patch, POD)["spec"]["volumes"] == [{"name": "v", "hostPath": {"path": "/x"}}]
+
+
+def test_primitive_lists_are_united_and_can_lose_values() -> None:
+    document = {"metadata": {"finalizers": ["a", "b"]}}
+    patch = {"metadata": {"finalizers": ["c"], "$deleteFromPrimitiveList/finalizers": ["a"]}}
+    assert strategic(document, patch, POD)["metadata"]["finalizers"] == ["b", "c"]
+
+
+def test_set_element_order_orders_the_named_and_leaves_the_others_where_they_were() -> None:
+    document = {"spec": {"ports": [{"port": 1}, {"port": 2}, {"port": 3}]}}
+    patch = {"spec": {"$setElementOrder/ports": [{"port": 3}, {"port": 1}], "ports": [{"port": 3, "name": "x"}]}}
+    ports = strategic(document, patch, schema_of(Service))["spec"]["ports"]
+    assert [each["port"] for each in ports] == [2, 3, 1]
+    assert ports[1] == {"port": 3, "name": "x"}
+
+
+def test_an_element_without_its_merge_key_and_an_unknown_directive_are_refused() -> None:
+    with pytest.raises(StatusError, match="merge key: name"):
+        strategic(pod(containers=[]), pod(containers=[{"image": "x"}]), POD)
+    with pytest.raises(StatusError, match="Unknown patch type"):
+        strategic({}, {"spec": {"$patch": "dance"}}, POD)
+
+
+def test_unknown_fields_merge_as_plain_json() -> None:
+    assert strategic({"x": {"a": 1}}, {"x": {"b": [1]}}, POD) == {"x": {"a": 1, "b": [1]}}
