@@ -10,9 +10,9 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, TypeVar, Union, cast
 
 import msgspec
 
@@ -127,7 +127,17 @@ class ObjectSchema:
     outside `properties` are kept (custom resources). embedded: a whole object with apiVersion, kind and metadata.
     """
 
-    __slots__ = ("_properties", "_source", "definition", "embedded", "map_type", "name", "preserve_unknown", "type")
+    __slots__ = (
+        "_derived",
+        "_properties",
+        "_source",
+        "definition",
+        "embedded",
+        "map_type",
+        "name",
+        "preserve_unknown",
+        "type",
+    )
 
     def __init__(
         self,
@@ -148,6 +158,7 @@ class ObjectSchema:
         self.embedded = embedded
         self._source = properties
         self._properties: Mapping[str, Property] | None = None
+        self._derived: dict[Any, Any] = {}
 
     @property
     def properties(self) -> Mapping[str, Property]:
@@ -159,6 +170,22 @@ class ObjectSchema:
 
     def __repr__(self) -> str:
         return f"ObjectSchema({self.definition or self.name})"
+
+
+R = TypeVar("R")
+
+
+def derived(build: Callable[[ObjectSchema], R]) -> Callable[[ObjectSchema], R]:
+    """Decorates what compiles something from a schema: built once, kept as long as the schema itself."""
+
+    @wraps(build)
+    def find(schema: ObjectSchema) -> R:
+        kept = schema._derived
+        if build not in kept:
+            kept[build] = build(schema)
+        return cast(R, kept[build])
+
+    return find
 
 
 Schema = ObjectSchema | ListSchema | MapSchema | ScalarSchema | AnySchema
