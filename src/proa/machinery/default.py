@@ -2,8 +2,8 @@
 
 A defaulter is compiled once per schema into Python functions, one per object type, that visit only what has something
 to do below it: a default, a quantity or a time. Source text instead of closures because every created object passes
-here and it halves the time. It expects a document of its declared shape (`decode.field_validation`). Not here: defaults that
-depend on other fields; those are the strategy's.
+here and it halves the time. It expects a document of its declared shape (`decode.field_validation`). Not here: defaults
+that depend on other fields; those are the strategy's.
 """
 
 from __future__ import annotations
