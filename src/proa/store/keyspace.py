@@ -45,8 +45,8 @@ class Keyspace(Generic[V]):
         low, high = (after, prefix + _LAST) if after >= prefix else (prefix, prefix + _LAST)
         exclusive = after >= prefix and after != ""
         keys: Any = self._map.keys()
-        first = keys.bisect_right(low) if exclusive else keys.bisect_left(low)
-        count = max(0, keys.bisect_left(high) - first)
+        first = self._map.bisect_right(low) if exclusive else self._map.bisect_left(low)
+        count = max(0, self._map.bisect_left(high) - first)
         if not undo:
             wanted = keys[first : first + (min(limit, count) if limit else count)]
             return list(map(self._map.__getitem__, wanted)), count - len(wanted)

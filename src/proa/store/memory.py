@@ -13,13 +13,17 @@ from proa.store.expiry import Expiry
 from proa.store.feed import Router
 from proa.store.history import History
 from proa.store.keyspace import Keyspace
-from proa.store.protocol import Change, CompactedError, Conflict, Entry, FutureRevisionError, Page, Progress
-
-FIRST_REVISION = 1
-"""The revision of an empty store: never 0, which means "any" on the wire."""
-
-PROGRESS_INTERVAL = 5.0
-"""Seconds after which a watch whose prefix is quiet is told how far the rest of the store has come."""
+from proa.store.protocol import (
+    FIRST_REVISION,
+    PROGRESS_INTERVAL,
+    Change,
+    CompactedError,
+    Conflict,
+    Entry,
+    FutureRevisionError,
+    Page,
+    Progress,
+)
 
 
 class MemoryStore:

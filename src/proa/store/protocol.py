@@ -1,7 +1,7 @@
 """The store protocol: revisioned keys and opaque bytes, as etcd v3 offers them to an API server.
 
-Here: the types every backend and the watch cache share. Not here: anything that knows what a value means. A lost race is
-a returned `Conflict`, never an exception; only a broken or compacted store raises.
+Here: the types every backend and the watch cache share. Not here: anything that knows what a value means. A lost race
+is a returned `Conflict`, never an exception; only a broken or compacted store raises.
 """
 
 from __future__ import annotations
@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+FIRST_REVISION = 1
+"""The revision of an empty store: never 0, which means "any" on the wire."""
+
+PROGRESS_INTERVAL = 5.0
+"""Seconds after which a watch whose prefix is quiet is told how far the rest of the store has come."""
 
 
 class Entry(NamedTuple):
@@ -93,7 +99,7 @@ class Store(Protocol):
         """
 
     def watch(self, prefix: str, revision: int) -> AsyncIterator[list[Change] | Progress]:
-        """Every change under `prefix` with a revision greater than `revision`, in order, in batches, and progress marks.
+        """Every change under `prefix` with a revision above `revision`, in order, in batches, and progress marks.
 
         Raises CompactedError at once, or later if the reader fell behind what is kept.
         """
