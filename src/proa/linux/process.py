@@ -56,6 +56,16 @@ def load_seccomp(program: bytes) -> None:
     call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, address(fprog), 0, 0)
 
 
+def set_oom_score(value: int) -> bool:
+    """Set the caller's OOM score adjustment (-1000..1000). False when the host withholds SYS_RESOURCE, which lowering needs."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(str(value))
+    except PermissionError:
+        return False
+    return True
+
+
 def close_all_but(keep: tuple[int, ...] | list[int]) -> None:
     """Close every descriptor except those in `keep`."""
     low = 0

@@ -1,0 +1,86 @@
+"""The agent's side of the zygote: started when first needed, asked for one shim at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import proa
+from proa.linux.command import Daemon
+from proa.linux.process import resident_bytes
+from proa.runtime.embedded import wire
+from proa.runtime.embedded.client import Session
+
+_CODE = "import sys; sys.path.append(sys.argv[1]); from proa.runtime.embedded.zygote import main; main()"
+
+
+class Nursery:
+    """Owns the zygote process; `log` gets what zygote and shims say on stderr."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._lock = asyncio.Lock()
+        self._daemon: Daemon | None = None
+        self._control: socket.socket | None = None
+
+    async def fork_shim(self, spec: Path) -> int:
+        """A shim for the sandbox that the file `spec` describes; its pid, once it serves. ShimError when it can not."""
+        session = await self._connect()
+        with session:
+            await session.send({"spec": str(spec)})
+            return int((await session.receive())["pid"])
+
+    async def _connect(self) -> Session:
+        async with self._lock:
+            for fresh in (False, True):
+                if self._control is None or fresh:
+                    await self._start()
+                assert self._control is not None
+                ours, theirs = socket.socketpair()
+                try:
+                    self._control.sendmsg([b"+"], wire.rights([theirs.fileno()]))
+                except OSError:  # it was killed: one more attempt with a new one
+                    ours.close()
+                    if fresh:
+                        raise
+                    continue
+                finally:
+                    theirs.close()
+                ours.setblocking(False)
+                return Session(ours)
+        raise AssertionError("unreachable")
+
+    async def _start(self) -> None:
+        await self.close()
+        ours, theirs = socket.socketpair()
+        source = str(Path(proa.__file__).parent.parent)
+        # -I -S: neither the environment nor site-packages; that is start-up time and memory of every pod
+        arguments = [sys.executable, "-I", "-S", "-c", _CODE, source]
+        env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+        try:
+            self._daemon = await asyncio.to_thread(
+                Daemon, arguments, stdin=theirs.fileno(), log=str(self._log), env=env
+            )
+        finally:
+            theirs.close()
+        self._control = ours
+
+    @property
+    def pid(self) -> int:
+        """The zygote's pid, 0 while there is none."""
+        return self._daemon.pid if self._daemon is not None and self._daemon.poll() is None else 0
+
+    def resident_bytes(self) -> int:
+        return resident_bytes(self.pid) if self.pid else 0
+
+    async def close(self) -> None:
+        """End the zygote; shims live on."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._daemon is not None:
+            await asyncio.to_thread(self._daemon.wait, 5.0)
+            self._daemon = None
