@@ -1,0 +1,158 @@
+"""The ReplicaSet controller: creates and deletes pods until there are `spec.replicas`, and reports how they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from proa.api.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
+from proa.api.apps_v1.resources import REPLICA_SETS
+from proa.api.core_v1 import Pod
+from proa.api.core_v1.resources import PODS
+from proa.base.errors import ProaError
+from proa.control.batches import slow_start
+from proa.control.controller import Context, Controller
+from proa.control.freshness import OwnWrites
+from proa.control.outcome import DONE, Outcome, requeue_after
+from proa.control.ownership import Claims, OrphanTrigger, controlled_by, index_by_controller
+from proa.control.pods import pod_from_template, says_namespace_terminates
+from proa.control.status import set_condition, update_status_if_changed, without_condition
+from proa.control.triggers import For, Maps, Owns, Trigger
+from proa.controllers.replicaset.ranking import first_to_go
+from proa.machinery.status import is_not_found
+from proa.machinery.timestamps import format_time
+from proa.rules.owners import controller_of
+from proa.rules.pods import available_in, is_active, is_pod_available, is_pod_ready, is_terminating
+from proa.rules.selection import matches_map
+
+# At most so many pods are created or deleted for one ReplicaSet before its state is looked at again.
+BURST = 500
+
+REPLICA_FAILURE = "ReplicaFailure"
+
+
+class ReplicaSetController(Controller):
+    name = "replicaset"
+    workers = 5
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._replica_sets = context.informer(REPLICA_SETS)
+        self._pods = context.informer(PODS)
+        self._claims = Claims(self.client, REPLICA_SETS, PODS, self._pods)
+        self._writes = OwnWrites(self._pods, context.clock)
+        self._events = context.recorder("replicaset-controller")
+        index_by_controller(self._replica_sets)
+
+    @property
+    def triggers(self) -> Sequence[Trigger]:
+        return (For(REPLICA_SETS), Owns(PODS), Maps(PODS, OrphanTrigger(self._replica_sets)))
+
+    async def reconcile(self, key: str) -> Outcome:
+        replica_set = self._replica_sets.get(key)
+        if replica_set is None:
+            self._writes.forget(key)
+            return DONE
+        claimed = await self._claims.of(replica_set, replica_set.spec.selector)
+        if not self._writes.seen(key):
+            return Outcome(note="waiting to see its own writes")
+        active = [pod for pod in claimed if is_active(pod)]
+        failure: tuple[str, Exception] | None = None
+        if replica_set.metadata.deletionTimestamp is None:
+            failure = await self._scale(key, replica_set, active)
+        status = self._status(replica_set, active, sum(map(is_terminating, claimed)), failure)
+        await update_status_if_changed(self.client, REPLICA_SETS, replica_set, status)
+        if failure is not None and not says_namespace_terminates(failure[1]):
+            raise failure[1]
+        return self._next_look(replica_set, active)
+
+    def _next_look(self, replica_set: ReplicaSet, active: Sequence[Pod]) -> Outcome:
+        """Pods become available by time alone, which no watch tells."""
+        wait = replica_set.spec.minReadySeconds
+        if not wait:
+            return DONE
+        times = [left for pod in active if (left := available_in(pod, wait, self.now()))]
+        return requeue_after(min(times), "until a pod is available") if times else DONE
+
+    async def _scale(self, key: str, replica_set: ReplicaSet, active: list[Pod]) -> tuple[str, Exception] | None:
+        """Create or delete; a failure with the reason the condition gives it."""
+        missing = (replica_set.spec.replicas or 0) - len(active)
+        try:
+            if missing > 0:
+                await slow_start(min(missing, BURST), partial(self._create, key, replica_set))
+            elif missing < 0:
+                count = min(-missing, BURST)
+                neighbours = self._neighbours(replica_set) if count < len(active) else ()
+                doomed = first_to_go(active, count, neighbours, self.now())
+                results = await asyncio.gather(
+                    *(self._delete(key, replica_set, pod) for pod in doomed), return_exceptions=True
+                )
+                for result in results:
+                    if isinstance(result, BaseException):
+                        raise result
+        except ProaError as error:
+            return ("FailedCreate" if missing > 0 else "FailedDelete"), error
+        return None
+
+    async def _create(self, key: str, replica_set: ReplicaSet) -> None:
+        pod = pod_from_template(replica_set, replica_set.spec.template)
+        try:
+            created = await self.client.create(PODS, pod)
+        except ProaError as error:
+            if not says_namespace_terminates(error):
+                self._events.warning(replica_set, "FailedCreate", f"Error creating: {error}")
+            raise
+        self._writes.wrote(key, created)
+        self._events.normal(replica_set, "SuccessfulCreate", f"Created pod: {created.metadata.name}")
+
+    async def _delete(self, key: str, replica_set: ReplicaSet, pod: Pod) -> None:
+        meta = pod.metadata
+        try:
+            await self.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid)
+        except ProaError as error:
+            if is_not_found(error):
+                return
+            self._events.warning(replica_set, "FailedDelete", f"Error deleting: {error}")
+            raise
+        self._writes.deleted(key, pod)
+        self._events.normal(replica_set, "SuccessfulDelete", f"Deleted pod: {meta.name}")
+
+    def _neighbours(self, replica_set: ReplicaSet) -> list[Pod]:
+        """The active pods of all ReplicaSets with the same controller: one Deployment's, old and new."""
+        reference = controller_of(replica_set)
+        related = controlled_by(self._replica_sets, reference.uid) if reference is not None else (replica_set,)
+        return [pod for each in related for pod in controlled_by(self._pods, each.metadata.uid) if is_active(pod)]
+
+    def _status(
+        self, replica_set: ReplicaSet, active: Sequence[Pod], terminating: int, failure: tuple[str, Exception] | None
+    ) -> ReplicaSetStatus:
+        spec, now = replica_set.spec, self.now()
+        labels = spec.template.metadata.labels
+        conditions = replica_set.status.conditions
+        if failure is None:
+            conditions = without_condition(conditions, REPLICA_FAILURE)
+        else:
+            reason, error = failure
+            conditions = set_condition(
+                conditions,
+                ReplicaSetCondition(
+                    type=REPLICA_FAILURE,
+                    status="True",
+                    lastTransitionTime=format_time(now),
+                    reason=reason,
+                    message=str(error),
+                ),
+            )
+        return msgspec.structs.replace(
+            replica_set.status,
+            replicas=len(active),
+            fullyLabeledReplicas=sum(matches_map(labels, pod.metadata.labels) for pod in active),
+            readyReplicas=sum(map(is_pod_ready, active)),
+            availableReplicas=sum(is_pod_available(pod, spec.minReadySeconds, now) for pod in active),
+            terminatingReplicas=terminating,
+            observedGeneration=replica_set.metadata.generation,
+            conditions=conditions,
+        )

@@ -1,0 +1,44 @@
+"""Whether labels match a selector as objects declare it (meta/v1 LabelSelector, or a plain map as Services have).
+
+An empty LabelSelector matches everything, an absent one nothing. Not here: selectors as query texts (machinery).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from proa.machinery.meta import LabelSelector, LabelSelectorRequirement
+
+
+def matches(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
+    """Whether every requirement holds for `labels`."""
+    if selector is None:
+        return False
+    if not matches_map(selector.matchLabels, labels):
+        return False
+    return all(_holds(requirement, labels) for requirement in selector.matchExpressions)
+
+
+def matches_map(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether `labels` has every wanted label."""
+    return all(labels.get(key) == value for key, value in wanted.items())
+
+
+def is_empty(selector: LabelSelector | None) -> bool:
+    """Whether it has no requirement: as a LabelSelector it then matches everything."""
+    return selector is None or not (selector.matchLabels or selector.matchExpressions)
+
+
+def _holds(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
+    value = labels.get(requirement.key)
+    match requirement.operator:
+        case "In":
+            return value in requirement.values
+        case "NotIn":
+            return value not in requirement.values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case operator:
+            raise ValueError(f"label selector operator {operator!r}: one of In, NotIn, Exists, DoesNotExist")
