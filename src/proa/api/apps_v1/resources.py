@@ -13,6 +13,7 @@ from proa.api.apps_v1 import (
     ReplicaSetList,
     StatefulSet,
     StatefulSetList,
+    columns,
 )
 from proa.api.autoscaling_v1 import Scale
 from proa.machinery.resource import Resource, ScalePaths, Subresource
@@ -24,6 +25,7 @@ CONTROLLER_REVISIONS = Resource(
     type=ControllerRevision,
     list_type=ControllerRevisionList,
     singular="controllerrevision",
+    columns=columns.CONTROLLER_REVISIONS,
 )
 
 DAEMON_SETS = Resource(
@@ -37,6 +39,7 @@ DAEMON_SETS = Resource(
     categories=("all",),
     subresources=(Subresource("status", ("get", "patch", "update")),),
     has_generation=True,
+    columns=columns.DAEMON_SETS,
 )
 
 DEPLOYMENTS = Resource(
@@ -54,6 +57,7 @@ DEPLOYMENTS = Resource(
     ),
     scale=ScalePaths(),
     has_generation=True,
+    columns=columns.DEPLOYMENTS,
 )
 
 REPLICA_SETS = Resource(
@@ -72,6 +76,7 @@ REPLICA_SETS = Resource(
     scale=ScalePaths(),
     fields=("status.replicas",),
     has_generation=True,
+    columns=columns.REPLICA_SETS,
 )
 
 STATEFUL_SETS = Resource(
@@ -89,6 +94,7 @@ STATEFUL_SETS = Resource(
     ),
     scale=ScalePaths(),
     has_generation=True,
+    columns=columns.STATEFUL_SETS,
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (

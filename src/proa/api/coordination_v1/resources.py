@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proa.api.coordination_v1 import Lease, LeaseList
+from proa.api.coordination_v1 import Lease, LeaseList, columns
 from proa.machinery.resource import Resource
 
 LEASES = Resource(
@@ -12,6 +12,7 @@ LEASES = Resource(
     type=Lease,
     list_type=LeaseList,
     singular="lease",
+    columns=columns.LEASES,
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (LEASES,)

@@ -38,6 +38,7 @@ from proa.api.core_v1 import (
     ServiceAccount,
     ServiceAccountList,
     ServiceList,
+    columns,
 )
 from proa.api.policy_v1 import Eviction
 from proa.machinery.resource import Resource, ScalePaths, Subresource
@@ -64,6 +65,7 @@ COMPONENT_STATUSES = Resource(
         "get",
         "list",
     ),
+    columns=columns.COMPONENT_STATUSES,
 )
 
 CONFIG_MAPS = Resource(
@@ -74,6 +76,7 @@ CONFIG_MAPS = Resource(
     list_type=ConfigMapList,
     singular="configmap",
     short_names=("cm",),
+    columns=columns.CONFIG_MAPS,
 )
 
 ENDPOINTS = Resource(
@@ -84,6 +87,7 @@ ENDPOINTS = Resource(
     list_type=EndpointsList,
     singular="endpoints",
     short_names=("ep",),
+    columns=columns.ENDPOINTS,
 )
 
 EVENTS = Resource(
@@ -108,6 +112,7 @@ EVENTS = Resource(
         "type",
     ),
     ttl=3600.0,
+    columns=columns.EVENTS,
 )
 
 LIMIT_RANGES = Resource(
@@ -118,6 +123,7 @@ LIMIT_RANGES = Resource(
     list_type=LimitRangeList,
     singular="limitrange",
     short_names=("limits",),
+    columns=columns.LIMIT_RANGES,
 )
 
 NAMESPACES = Resource(
@@ -144,6 +150,7 @@ NAMESPACES = Resource(
     ),
     fields=("status.phase",),
     name_rule="label",
+    columns=columns.NAMESPACES,
 )
 
 NODES = Resource(
@@ -160,6 +167,7 @@ NODES = Resource(
         Subresource("status", ("get", "patch", "update")),
     ),
     fields=("spec.unschedulable",),
+    columns=columns.NODES,
 )
 
 PERSISTENT_VOLUME_CLAIMS = Resource(
@@ -171,6 +179,7 @@ PERSISTENT_VOLUME_CLAIMS = Resource(
     singular="persistentvolumeclaim",
     short_names=("pvc",),
     subresources=(Subresource("status", ("get", "patch", "update")),),
+    columns=columns.PERSISTENT_VOLUME_CLAIMS,
 )
 
 PERSISTENT_VOLUMES = Resource(
@@ -183,6 +192,7 @@ PERSISTENT_VOLUMES = Resource(
     short_names=("pv",),
     namespaced=False,
     subresources=(Subresource("status", ("get", "patch", "update")),),
+    columns=columns.PERSISTENT_VOLUMES,
 )
 
 PODS = Resource(
@@ -217,6 +227,7 @@ PODS = Resource(
         "status.nominatedNodeName",
     ),
     has_generation=True,
+    columns=columns.PODS,
 )
 
 POD_TEMPLATES = Resource(
@@ -226,6 +237,7 @@ POD_TEMPLATES = Resource(
     type=PodTemplate,
     list_type=PodTemplateList,
     singular="podtemplate",
+    columns=columns.POD_TEMPLATES,
 )
 
 REPLICATION_CONTROLLERS = Resource(
@@ -244,6 +256,7 @@ REPLICATION_CONTROLLERS = Resource(
     scale=ScalePaths(),
     fields=("status.replicas",),
     has_generation=True,
+    columns=columns.REPLICATION_CONTROLLERS,
 )
 
 RESOURCE_QUOTAS = Resource(
@@ -255,6 +268,7 @@ RESOURCE_QUOTAS = Resource(
     singular="resourcequota",
     short_names=("quota",),
     subresources=(Subresource("status", ("get", "patch", "update")),),
+    columns=columns.RESOURCE_QUOTAS,
 )
 
 SECRETS = Resource(
@@ -265,6 +279,7 @@ SECRETS = Resource(
     list_type=SecretList,
     singular="secret",
     fields=("type",),
+    columns=columns.SECRETS,
 )
 
 SERVICE_ACCOUNTS = Resource(
@@ -276,6 +291,7 @@ SERVICE_ACCOUNTS = Resource(
     singular="serviceaccount",
     short_names=("sa",),
     subresources=(Subresource("token", ("create",), type=TokenRequest, group="authentication.k8s.io", version="v1"),),
+    columns=columns.SERVICE_ACCOUNTS,
 )
 
 SERVICES = Resource(
@@ -296,6 +312,7 @@ SERVICES = Resource(
         "spec.type",
     ),
     name_rule="label1035",
+    columns=columns.SERVICES,
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (

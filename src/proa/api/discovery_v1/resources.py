@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from proa.api.discovery_v1 import EndpointSlice, EndpointSliceList
+from proa.api.discovery_v1 import EndpointSlice, EndpointSliceList, columns
 from proa.machinery.resource import Resource
 
 ENDPOINT_SLICES = Resource(
@@ -13,6 +13,7 @@ ENDPOINT_SLICES = Resource(
     list_type=EndpointSliceList,
     singular="endpointslice",
     has_generation=True,
+    columns=columns.ENDPOINT_SLICES,
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (ENDPOINT_SLICES,)

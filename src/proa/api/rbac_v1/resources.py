@@ -11,6 +11,7 @@ from proa.api.rbac_v1 import (
     RoleBinding,
     RoleBindingList,
     RoleList,
+    columns,
 )
 from proa.machinery.resource import Resource
 
@@ -23,6 +24,7 @@ CLUSTER_ROLE_BINDINGS = Resource(
     singular="clusterrolebinding",
     namespaced=False,
     name_rule="path",
+    columns=columns.BINDINGS,
 )
 
 CLUSTER_ROLES = Resource(
@@ -34,6 +36,7 @@ CLUSTER_ROLES = Resource(
     singular="clusterrole",
     namespaced=False,
     name_rule="path",
+    columns=columns.ROLES,
 )
 
 ROLE_BINDINGS = Resource(
@@ -44,6 +47,7 @@ ROLE_BINDINGS = Resource(
     list_type=RoleBindingList,
     singular="rolebinding",
     name_rule="path",
+    columns=columns.BINDINGS,
 )
 
 ROLES = Resource(
@@ -54,6 +58,7 @@ ROLES = Resource(
     list_type=RoleList,
     singular="role",
     name_rule="path",
+    columns=columns.ROLES,
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (

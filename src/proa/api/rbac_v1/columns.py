@@ -1,0 +1,28 @@
+"""Printer columns of roles and bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from proa.machinery.columns import AGE, NAME, Document, dig, path
+from proa.machinery.resource import Column
+
+_CREATED = Column("Created At", path("metadata.creationTimestamp"), description="When it was made.")
+ROLES = (NAME, _CREATED)
+
+
+def _subjects(kind: str) -> Callable[[Document], str]:
+    def name(subject: Document) -> str:
+        return f"{subject.get('namespace')}/{subject['name']}" if kind == "ServiceAccount" else str(subject["name"])
+
+    return lambda d: ", ".join(name(each) for each in d.get("subjects") or () if each.get("kind") == kind)
+
+
+BINDINGS = (
+    NAME,
+    Column("Role", lambda d: f"{dig(d, 'roleRef', 'kind')}/{dig(d, 'roleRef', 'name')}", description="What it grants."),
+    AGE,
+    Column("Users", _subjects("User"), priority=1, description="Bound users."),
+    Column("Groups", _subjects("Group"), priority=1, description="Bound groups."),
+    Column("ServiceAccounts", _subjects("ServiceAccount"), priority=1, description="Bound service accounts."),
+)
