@@ -64,8 +64,11 @@ def table_name(config: NetworkConfig) -> str:
 
 
 def render(config: NetworkConfig, ports: Iterable[Forward]) -> str:
-    """The whole table as one transaction that replaces the one before."""
-    table, bridge = table_name(config), names.bridge(config.cluster)
+    """The whole table as one transaction that replaces the one before.
+
+    What is still on its way to the gateway's link after address translation is for no pod and no service.
+    """
+    table, pods = table_name(config), names.pod_links(config.cluster)
     lines = [f"table ip {table}", f"delete table ip {table}", f"table ip {table} {{"]
     ports = tuple(ports)
     for name, key in (("host-ports", ""), ("host-address-ports", "ipv4_addr . ")):
@@ -91,16 +94,23 @@ chain output {{
 chain postrouting {{
     type nat hook postrouting priority srcnat;
     ip saddr . ip daddr @self masquerade
-    oifname "{bridge}" ip saddr 127.0.0.0/8 masquerade
-    oifname != "{bridge}" ip saddr {config.pod_cidr} ip daddr != {config.cluster_cidr} masquerade
+    oifname "{pods}" ip saddr 127.0.0.0/8 masquerade
+    oifname != "{pods}" ip saddr {config.pod_cidr} ip daddr != {config.cluster_cidr} masquerade
 }}
 chain loopback-guard {{
     type filter hook prerouting priority raw;
-    iifname "{bridge}" ip daddr 127.0.0.0/8 drop
+    iifname "{pods}" ip daddr 127.0.0.0/8 drop
 }}
-chain no-redirects {{
+chain unreachable {{
+    oifname "{names.bridge(config.cluster)}" reject with icmp type host-unreachable
+}}
+chain forward {{
+    type filter hook forward priority filter;
+    jump unreachable
+}}
+chain local-output {{
     type filter hook output priority filter;
-    oifname "{bridge}" icmp type redirect drop
+    jump unreachable
 }}
 }}"""
     )
@@ -122,17 +132,17 @@ def render_change(config: NetworkConfig, removed: Iterable[Forward], added: Iter
 
 
 async def open_forwarding(config: NetworkConfig) -> None:
-    """Let the bridge's traffic through the host's own forward chains that drop by default (a firewall, Docker).
+    """Let the pods' traffic through the host's own forward chains that drop by default (a firewall, Docker).
 
     An accept in our table cannot overrule them, so a rule with our comment is put first in each. iptables-legacy
     chains are not seen by nft. NftError.
     """
-    bridge = names.bridge(config.cluster)
+    pods, owner = names.pod_links(config.cluster), names.bridge(config.cluster)
     await close_forwarding(config)
     script = ""
     for chain in await _dropping_chains():
         for direction in ("iifname", "oifname"):
-            script += f'insert rule {chain} {direction} "{bridge}" counter accept comment "{bridge}"\n'
+            script += f'insert rule {chain} {direction} "{pods}" counter accept comment "{owner}"\n'
     if script:
         await nft.apply(script)
 

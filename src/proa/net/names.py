@@ -23,13 +23,18 @@ def cluster_hash(cluster: str) -> str:
 
 
 def bridge(cluster: str) -> str:
-    """The bridge (and the gateway's link) of the node."""
+    """The link of the gateway's address."""
     return BRIDGE_PREFIX + cluster_hash(cluster)
 
 
 def pod_link(cluster: str, sandbox_id: str) -> str:
     """The host's end of a sandbox's veth pair."""
     return POD_LINK_PREFIX + cluster_hash(cluster) + _digest(sandbox_id, 7)
+
+
+def pod_links(cluster: str) -> str:
+    """All pods' links, as a pattern of nft."""
+    return POD_LINK_PREFIX + cluster_hash(cluster) + "*"
 
 
 def table(cluster: str, part: str) -> str:

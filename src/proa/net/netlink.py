@@ -1,7 +1,8 @@
 """Netlink (netlink(7)): messages, attributes, and a socket that sends requests and reads replies.
 
-What rtnetlink and conntrack share, over a plain AF_NETLINK socket. A request is a value; a socket belongs to the network
-namespace its thread was in when it was made, and to one thread. Blocking. Errors are OSError with the kernel's number.
+What rtnetlink and conntrack share, over a plain AF_NETLINK socket. A request is a value; a socket belongs to the
+network namespace its thread was in when it was made, and to one thread. Blocking. Errors are OSError with the number
+the kernel gave.
 """
 
 from __future__ import annotations

@@ -10,12 +10,13 @@ import json
 import shutil
 from typing import Any
 
+from proa.base.errors import ProaError
 from proa.linux import command
 
 _PATH = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
 
 
-class NftError(Exception):
+class NftError(ProaError):
     """nft refused a script, or is not there; the message is nft's."""
 
 

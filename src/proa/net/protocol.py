@@ -1,7 +1,7 @@
 """What the node's runtime asks of a pod network, as types.
 
 The runtime (embedded sandboxes) attaches and detaches sandboxes; the composition of the node (proa.cluster, the agent)
-sets the network up, tells it of its peers and tears it down. `proa.net.bridge` is the default implementation; a CNI
+sets the network up, tells it of its peers and tears it down. `proa.net.routed` is the default implementation; a CNI
 conflist may be another. Nothing here opens a socket.
 """
 
@@ -13,8 +13,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
 
+from proa.base.errors import ProaError
 
-class NetworkError(Exception):
+
+class NetworkError(ProaError):
     """A link, address, route or rule could not be made; the message names it and the kernel's reason."""
 
 
@@ -72,10 +74,10 @@ class Peer:
 class NetworkConfig:
     """One node's part of a cluster's pod network.
 
-    pod_cidr: the node's own range (Node.spec.podCIDR); its first address is the gateway, on the bridge.
+    pod_cidr: the node's own range (Node.spec.podCIDR); its first address is the gateway, on a link of its own.
     cluster_cidr: every node's pods; traffic to it is never masqueraded.
-    service_cidr: routed to the bridge, so that processes of the host have a way (and a source address) to ClusterIPs
-        even on a host without a default route; None leaves the route out.
+    service_cidr: routed to the gateway's link, so that processes of the host have a way (and a source address) to
+        ClusterIPs even on a host without a default route; None leaves the route out.
     data_dir: where address assignments are kept; they survive a restart of the agent and of the machine.
     mtu: of the pods' links, bytes; None takes the smallest of the host's links that are up.
     """
@@ -104,7 +106,7 @@ class PodNetwork(Protocol):
     """Puts sandboxes on the pod network. Every method is idempotent and safe to call again after a crash."""
 
     async def setup(self) -> None:
-        """Make what the whole node shares (bridge, routes, rules). Raises NetworkError."""
+        """Make what the whole node shares (gateway, routes, rules). Raises NetworkError."""
 
     async def attach(
         self,

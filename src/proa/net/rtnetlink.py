@@ -24,11 +24,11 @@ _NEWADDR, _GETADDR = 20, 22
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 
 # linux/if_link.h
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18
-_IFLA_NET_NS_FD = 28
-_INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
+_IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 3, 4, 10, 18
+_IFLA_AF_SPEC, _IFLA_NET_NS_FD = 26, 28
+_INFO_KIND, _INFO_DATA = 1, 2
 _VETH_INFO_PEER = 1
-_BRPORT_ISOLATED = 33
+_INET_CONF, _ROUTE_LOCALNET = 1, 26
 
 # linux/if_addr.h, rtnetlink.h
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -79,28 +79,22 @@ def new_bridge(name: str, mtu: int) -> Request:
     return Request(_NEWLINK, CREATE | EXCL, body + nested(_IFLA_LINKINFO, text(_INFO_KIND, "bridge")), f"bridge {name}")
 
 
-def new_dummy(name: str) -> Request:
-    """Create a dummy link that is up. EEXIST when the name is taken."""
-    body = _link_header(up=True) + text(_IFLA_IFNAME, name)
-    return Request(_NEWLINK, CREATE | EXCL, body + nested(_IFLA_LINKINFO, text(_INFO_KIND, "dummy")), f"dummy {name}")
-
-
-def new_veth(name: str, peer: str, *, netns: int, master: int, mtu: int) -> Request:
-    """Create a pair: `name` here, up, a port of the bridge `master`; `peer`, down, in the namespace open as `netns`.
+def new_veth(name: str, peer: str, *, netns: int, mtu: int) -> Request:
+    """Create a pair: `name` here, up; `peer`, down, in the namespace open as `netns`.
 
     The kernel refuses a peer that is created up (ENOTCONN: its other half does not exist yet).
     """
     other = _link_header() + text(_IFLA_IFNAME, peer) + u32(_IFLA_MTU, mtu) + u32(_IFLA_NET_NS_FD, netns)
     info = nested(_IFLA_LINKINFO, text(_INFO_KIND, "veth"), nested(_INFO_DATA, nested(_VETH_INFO_PEER, other)))
-    body = _link_header(up=True) + text(_IFLA_IFNAME, name) + u32(_IFLA_MTU, mtu) + u32(_IFLA_MASTER, master)
+    body = _link_header(up=True) + text(_IFLA_IFNAME, name) + u32(_IFLA_MTU, mtu)
     return Request(_NEWLINK, CREATE | EXCL, body + info, f"veth {name}")
 
 
-def isolate_port(name: str) -> Request:
-    """Stop the bridge from passing frames between this port and other isolated ports."""
-    slave = nested(_INFO_SLAVE_DATA, attribute(_BRPORT_ISOLATED, b"\x01"))
-    info = nested(_IFLA_LINKINFO, text(_INFO_SLAVE_KIND, "bridge"), slave)
-    return Request(_NEWLINK, 0, _link_header() + text(_IFLA_IFNAME, name) + info, f"bridge port {name}")
+def route_localnet(index: int) -> Request:
+    """Let 127.0.0.0/8 be routed over the link (the sysctl of this name), for node ports on localhost."""
+    configuration = nested(_INET_CONF, u32(_ROUTE_LOCALNET, 1))
+    body = _link_header(index) + nested(_IFLA_AF_SPEC, nested(AF_INET, configuration))
+    return Request(_SETLINK, 0, body, f"link {index} route_localnet")
 
 
 def link_up(index: int) -> Request:

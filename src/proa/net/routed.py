@@ -1,8 +1,10 @@
-"""The default pod network: one bridge a node, a veth pair a sandbox, host routes between nodes.
+"""The default pod network: a veth pair a sandbox, routed by the host; host routes between nodes.
 
-A pod's address is a /32 with its default route over the bridge's address, and bridge ports are isolated: every packet
-of a pod, also to its neighbour, passes the host's IP layer. So address translation of services and network policies
-hold between pods of one node without br_netfilter, and hairpin mode is not needed.
+A pod's address is a /32 with its default route over the gateway's address, and the host has a /32 route to each pod's
+link: every packet of a pod, also to its neighbour, passes the host's IP layer. So address translation of services and
+network policies hold between pods of one node, whether br_netfilter is loaded or not (with bridged pods it decides),
+and a pod reaches itself through a service without hairpin mode. The gateway's address sits on a bridge without ports:
+a link that every kernel has and that carries the cluster's name; ARP for it is answered on every pod's link.
 
 Kernel calls block for microseconds, or longer while someone else holds the kernel's RTNL lock; they run in one thread
 of their own, in order. Deleting a link takes 20 ms, most of it waiting for other CPUs (RCU) without that lock; it has a
@@ -36,8 +38,8 @@ _DEFAULT = IPv4Network("0.0.0.0/0")
 _ETHERNET_MTU = 1500
 
 
-class BridgeNetwork:
-    """PodNetwork on a Linux bridge. Needs CAP_NET_ADMIN and CAP_SYS_ADMIN in its network namespace."""
+class RoutedNetwork:
+    """PodNetwork of routed veth pairs. Needs CAP_NET_ADMIN and CAP_SYS_ADMIN in its network namespace."""
 
     def __init__(self, config: NetworkConfig, journal: Journal | None = None) -> None:
         self._config = config
@@ -168,7 +170,6 @@ class BridgeNetwork:
         if config.service_cidr is not None:
             requests.append(rt.new_route(rt.Route(config.service_cidr, link=index, source=config.gateway)))
         socket.send(*requests)
-        (_SYSCTL / f"net/ipv4/conf/{self._bridge}/route_localnet").write_text("1")
         self._enable_forwarding()
 
     @property
@@ -209,12 +210,14 @@ class BridgeNetwork:
         descriptor = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._journal.record("link", link)
-            veth = rt.new_veth(link, names.POD_INTERFACE, netns=descriptor, master=self._bridge_index, mtu=self._mtu)
+            veth = rt.new_veth(link, names.POD_INTERFACE, netns=descriptor, mtu=self._mtu)
             try:
                 socket.send(veth)
             except FileExistsError:
                 socket.send(rt.delete_link(link), veth)
-            socket.send(rt.isolate_port(link))
+            outside = socket.link(link).index
+            route = rt.Route(IPv4Network((lease.address, 32)), link=outside, source=self._config.gateway)
+            socket.send(rt.route_localnet(outside), rt.new_route(route))
             with entered(descriptor):
                 inside = rt.Socket()
         finally:
@@ -270,7 +273,7 @@ class BridgeNetwork:
             faults.append(f"the route to the services {self._config.service_cidr} is missing")
         for lease in self._addresses().leases:
             link = links.get(names.pod_link(self._config.cluster, lease.sandbox_id))
-            if link is None or link.master != bridge.index:
+            if link is None or not link.up:
                 faults.append(f"pod {lease.pod}: the link of sandbox {lease.sandbox_id} is missing")
         if (_SYSCTL / _FORWARD.replace(".", "/")).read_text().strip() != "1":
             faults.append(f"{_FORWARD} is not 1")
