@@ -7,11 +7,13 @@ this module's. Everything here blocks: call it in a thread.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 from uuid import uuid4
 
 from proa.oci.errors import CorruptContentError
@@ -85,12 +87,15 @@ class BlobWriter:
         self._content = content
         self._expected = expected
         self._hash = hashlib.new(expected.partition(":")[0] if expected else "sha256")
-        self._keep = resumable
-        name = f"{expected.replace(':', '-')}.partial" if resumable else f"{uuid4().hex}.tmp"
-        self._path = content.ingest / name
-        self._file = open(self._path, "ab+" if resumable else "wb+")  # noqa: SIM115 - closed by __exit__
+        self._path = content.ingest / f"{uuid4().hex}.tmp"
+        partial = content.ingest / f"{expected.replace(':', '-')}.partial"
+        file = _open_alone(partial) if resumable else None
+        if file is not None:
+            self._path = partial
+        self._keep = file is not None  # else another process downloads the same: both do, one wins
+        self._file: BinaryIO = file or open(self._path, "wb+")  # noqa: SIM115 - closed by __exit__
         self.offset = 0
-        if resumable:
+        if file is not None:
             self._file.seek(0)
             while chunk := self._file.read(CHUNK):
                 self._hash.update(chunk)
@@ -134,6 +139,22 @@ class BlobWriter:
         os.rename(self._path, target)
         sync_directory(target.parent)
         return digest
+
+
+def _open_alone(path: Path) -> BinaryIO | None:
+    """The partial file, locked for us; None while another process has it."""
+    while True:
+        file = open(path, "ab+")  # noqa: SIM115 - belongs to the caller
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_ino == os.stat(path).st_ino:
+                return file
+            file.close()  # it was completed and renamed in between: what we have opened is the blob
+        except BlockingIOError:
+            file.close()
+            return None
+        except FileNotFoundError:
+            file.close()
 
 
 def verify(data: bytes, digest: str) -> None:

@@ -253,8 +253,9 @@ class ImageStore:
         if self._collect_wanted:
             await self.collect_garbage()
 
-    def has_layer(self, diff_id: str) -> bool:
-        return self._layers.has(diff_id)
+    async def load_documents(self, root: str) -> Image:
+        """The documents of the index or manifest `root`, whose content has been added."""
+        return await self.run(self._image, root)
 
     # In the store's threads
 
@@ -320,18 +321,24 @@ class ImageStore:
     async def _lowerdirs(self, image: Image) -> tuple[Path, ...]:
         """The unpacked layers, topmost first; missing ones are unpacked side by side, each once."""
         pairs = zip(image.document.rootfs.diff_ids, image.manifest.layers, strict=True)
-        paths = await asyncio.gather(*(self._layer(diff_id, layer) for diff_id, layer in pairs))
+        paths = await asyncio.gather(*(self.layer(diff_id, layer) for diff_id, layer in pairs))
         return tuple(dict.fromkeys(reversed(paths)))
 
-    async def _layer(self, diff_id: str, layer: Descriptor) -> Path:
+    async def layer(self, diff_id: str, layer: Descriptor) -> Path:
+        """The directory of one layer, unpacked when it is not; side by side with others, each once."""
         if self._layers.has(diff_id):
             return self._layers.path(diff_id)
         waiting = self._unpacking.get(diff_id)
         if waiting is None:
             waiting = asyncio.ensure_future(self.run(self._layers.ensure, diff_id, layer.digest))
             self._unpacking[diff_id] = waiting
-            waiting.add_done_callback(lambda _: self._unpacking.pop(diff_id, None))
+            waiting.add_done_callback(partial(self._unpacking_ended, diff_id))
         return await asyncio.shield(waiting)
+
+    def _unpacking_ended(self, diff_id: str, ended: asyncio.Future[Path]) -> None:
+        self._unpacking.pop(diff_id, None)
+        if not ended.cancelled():
+            ended.exception()  # seen, also when everybody who waited has been cancelled
 
     def _collect(self) -> Collected:
         held = try_lock(self._gc_lock)

@@ -18,6 +18,13 @@ _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
+def compression(source: BinaryIO) -> str:
+    """'gzip', 'zstd' or '' for what `source`, standing at its start, holds. Leaves it there."""
+    head = source.read(len(_ZSTD))
+    source.seek(0)
+    return "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else ""
+
+
 class _Decompressor(Protocol):
     """As bz2, lzma, zstd and isal have it."""
 
