@@ -2,18 +2,27 @@
 
 A defaulter is compiled once per schema into Python functions, one per object type, that visit only what has something
 to do below it: a default, a quantity or a time. Source text instead of closures because every created object passes
-here and it halves the time. It expects a document of its declared shape (`decode.field_validation`). Not here: defaults
-that depend on other fields; those are the strategy's.
+here and it halves the time. It expects a document of its declared shape (`decode.field_validation`). Not here:
+defaults that depend on other fields; those are the strategy's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from proa.machinery import quantity, status, timestamps
 from proa.machinery.declare import UNSET
-from proa.machinery.schema import ListSchema, MapSchema, ObjectSchema, Property, ScalarSchema, Schema, derived
+from proa.machinery.schema import (
+    ListSchema,
+    MapSchema,
+    ObjectSchema,
+    Property,
+    ScalarSchema,
+    Schema,
+    derived,
+    reachable,
+)
 
 Document = dict[str, Any]
 Defaulter = Callable[[Document], None]
@@ -111,7 +120,7 @@ class _Compiler:
         """Whether anything is to be done in a value of this schema."""
         key = id(schema)
         if key not in self._busy:
-            self._busy[key] = any(_canonical(each) or _own_defaults(each) for each in _reachable(schema, set()))
+            self._busy[key] = any(_canonical(each) or _own_defaults(each) for each in reachable(schema))
         return self._busy[key]
 
     def _has_defaults(self, schema: ObjectSchema) -> bool:
@@ -126,23 +135,6 @@ def _own_defaults(schema: Schema) -> bool:
     return isinstance(schema, ObjectSchema) and any(
         each.facts.default is not UNSET for each in schema.properties.values()
     )
-
-
-def _reachable(schema: Schema, seen: set[int]) -> Iterator[Schema]:
-    if id(schema) in seen:
-        return
-    seen.add(id(schema))
-    yield schema
-    match schema:
-        case ObjectSchema():
-            for known in schema.properties.values():
-                yield from _reachable(known.schema, seen)
-        case ListSchema():
-            yield from _reachable(schema.item, seen)
-        case MapSchema():
-            yield from _reachable(schema.value, seen)
-        case _:
-            pass
 
 
 def _canonical(schema: Schema) -> str:

@@ -8,7 +8,7 @@ serve both. Not here: the walks.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, wraps
 from types import MappingProxyType, NoneType, UnionType
@@ -290,6 +290,27 @@ def _nested(annotation: Any) -> Schema:
     annotation, metadata = _unwrapped(annotation)
     scalar = next((each for each in metadata if isinstance(each, Scalar)), None)
     return _schema(annotation, scalar, _NO_FACTS)
+
+
+def reachable(schema: Schema) -> Iterator[Schema]:
+    """The schema and everything below it, each once."""
+    seen: set[int] = set()
+    waiting: list[Schema] = [schema]
+    while waiting:
+        schema = waiting.pop()
+        if id(schema) in seen:
+            continue
+        seen.add(id(schema))
+        yield schema
+        match schema:
+            case ObjectSchema():
+                waiting += [known.schema for known in schema.properties.values()]
+            case ListSchema():
+                waiting.append(schema.item)
+            case MapSchema():
+                waiting.append(schema.value)
+            case _:
+                pass
 
 
 def at(schema: Schema, *names: str) -> Schema:

@@ -1,8 +1,8 @@
 """Label selectors: their grammar, their errors, and matching.
 
-A parsed selector is an immutable value, cached by its text. `matches` is a function composed once from its requirements,
-because watches and controllers call it for every object. Not here: field selectors (`field_selectors`), and validation
-of selectors inside objects (`object_meta`).
+A parsed selector is an immutable value, cached by its text. `matches` is a function composed once from its
+requirements, because watches and controllers call it for every object. Not here: field selectors (`field_selectors`),
+and validation of selectors inside objects (`object_meta`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """API failures: the one exception that becomes a `Status` on the wire, and the constructors for every reason.
 
-Reasons, codes and the beginnings of messages are what client libraries and people match on, so they are said here once.
-Not here: where a failure is detected, and HTTP.
+Reasons, codes and the beginnings of messages are what client libraries and people match on, so they are said here
+once. Not here: where a failure is detected, and HTTP.
 """
 
 from __future__ import annotations

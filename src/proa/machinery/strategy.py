@@ -1,0 +1,50 @@
+"""What a resource does beyond its declaration, when it does nothing special: the base of every strategy.
+
+A strategy works on one resource and holds no state. Documents are plain mutable JSON of their declared shape;
+validation sees frozen typed objects. Not here: what holds for every resource (`object_meta`, `validate`, the API
+server's registry).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from proa.machinery.fields import ErrorList
+
+
+class DefaultStrategy:
+    """Override what differs. See `proa.machinery.resource.Strategy` for the order of the calls."""
+
+    def default(self, document: dict[str, Any]) -> None:
+        """Defaults that depend on other fields, after the declared ones."""
+
+    def prepare_for_create(self, document: dict[str, Any]) -> None:
+        """Resets what a client may not set. The status of a new object is not the client's to say."""
+        document.pop("status", None)
+
+    def prepare_for_update(self, document: dict[str, Any], old: Mapping[str, Any]) -> None:
+        """Keeps what this door may not change: the status, which has a subresource of its own."""
+        keep(document, old, "status")
+
+    def prepare_for_status_update(self, document: dict[str, Any], old: Mapping[str, Any]) -> None:
+        """The status subresource changes the status and nothing but it."""
+        keep(document, old, "spec")
+
+    def validate(self, new: Any, errors: ErrorList) -> None:
+        """What the declared facts cannot say about a new object (and, on update, about the new version)."""
+
+    def validate_update(self, new: Any, old: Any, errors: ErrorList) -> None:
+        """What may not change. `validate` is called besides."""
+
+
+DEFAULT = DefaultStrategy()
+
+
+def keep(document: dict[str, Any], old: Mapping[str, Any], *fields: str) -> None:
+    """Sets top-level fields to what they were, absent ones included."""
+    for field in fields:
+        if field in old:
+            document[field] = old[field]
+        else:
+            document.pop(field, None)
