@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from itertools import count
 from typing import NamedTuple
 
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 # Events this new keep their built lines; older ones are wanted only by watchers that come back.
 _LINES_KEPT = 256
+
+# Entries asked of the store at once when loading: bounds what is in memory twice.
+_LOAD_PAGE = 2000
 
 
 class CacheBrokenError(ProaError):
@@ -215,15 +218,26 @@ class WatchCache:
         if isinstance(self._store, Feeder):
             self._feed = self._store.feed(self.prefix)
             await self._load()
-            self._scope.spawn_forever(self._follow_feed(self._store, self._feed), name="follow")
+            following = self._follow_feed(self._store, self._feed)
         else:
             await self._load()
-            self._scope.spawn_forever(self._follow_watch(), name="follow")
+            following = self._follow_watch()
+        self._scope.spawn(self._follow(following), name="follow")
+
+    async def _follow(self, following: Coroutine[None, None, None]) -> None:
+        await following
+        self._watchers.close()  # the store was closed
 
     async def _load(self) -> None:
         """Take the prefix as it is now; what happened since the last load is lost to watchers, so they are cut."""
-        page = await self._store.range(self.prefix)
-        self._items.replace({entry.key: Item.of(entry, self._codec) for entry in page.entries})
+        items: dict[str, Item] = {}
+        page = await self._store.range(self.prefix, limit=_LOAD_PAGE)
+        items.update((entry.key, Item.of(entry, self._codec)) for entry in page.entries)
+        while page.remaining:
+            last = page.entries[-1].key
+            page = await self._store.range(self.prefix, after=last, limit=_LOAD_PAGE, revision=page.revision)
+            items.update((entry.key, Item.of(entry, self._codec)) for entry in page.entries)
+        self._items.replace(items)
         self._history.restart(page.revision)
         self._watchers.cut()
         self._loads += 1
@@ -240,7 +254,7 @@ class WatchCache:
                 await self._load()
             else:
                 if feed.ended:
-                    await asyncio.get_running_loop().create_future()  # the store is closed: nothing will come
+                    return
 
     async def _follow_watch(self) -> None:
         while True:
@@ -250,6 +264,7 @@ class WatchCache:
                         self._reached(batch.revision)
                     else:
                         self._apply(batch)
+                return
             except CompactedError:
                 log.warning("watch cache of %s fell behind compaction and loads again", self.prefix)
                 await self._load()

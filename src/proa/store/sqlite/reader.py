@@ -12,15 +12,15 @@ from proa.store.sqlite.files import connect, meta, newest_revision
 
 _WITHIN = "key >= :prefix AND key < :end AND key > :after"
 
-# Revisions of the rows that make up a range now, and as of an older revision: there, a key written since is undone to
-# what the first of these writes replaced.
-_NOW = f"SELECT revision AS at FROM current WHERE {_WITHIN}"
+# Which rows make up a range now, and as of an older revision: there, a key written since is undone to what the first of
+# these writes replaced. Keys first, values joined after, so that nothing sorts values.
+_NOW = f"SELECT key, revision AS at FROM current WHERE {_WITHIN}"
 _THEN = f"""
 WITH since AS (
     SELECT key, previous, min(revision) FROM log WHERE revision > :revision AND {_WITHIN} GROUP BY key
 )
-SELECT revision AS at FROM current WHERE {_WITHIN} AND key NOT IN (SELECT key FROM since)
-UNION ALL SELECT previous FROM since WHERE previous IS NOT NULL
+SELECT key, revision AS at FROM current WHERE {_WITHIN} AND key NOT IN (SELECT key FROM since)
+UNION ALL SELECT key, previous FROM since WHERE previous IS NOT NULL
 """
 
 
@@ -49,13 +49,12 @@ class SnapshotReader:
             if revision and revision < oldest:
                 raise CompactedError(revision, oldest)
             rows = _THEN if revision and revision != now else _NOW
-            entries = [
-                Entry(*row)
-                for row in db.execute(
-                    f"SELECT key, value, revision FROM log JOIN ({rows}) ON at = revision ORDER BY key LIMIT :limit",
-                    {**where, "limit": limit or -1},
-                )
-            ]
+            found = db.execute(
+                f"SELECT page.key, value, revision FROM ({rows} ORDER BY key LIMIT :limit) AS page"
+                " CROSS JOIN log ON at = revision",
+                {**where, "limit": limit or -1},
+            )
+            entries = sorted(map(Entry._make, found))  # in order already, by how SQLite nests; now by contract
             remaining = 0
             if limit and len(entries) == limit:
                 (count,) = db.execute(f"SELECT count(*) FROM ({rows})", where).fetchone()
