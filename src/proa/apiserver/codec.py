@@ -1,0 +1,89 @@
+"""How the watch cache looks into the bytes of one resource: labels and selectable fields, and the typed object.
+
+The index is read by a decoder that knows only those fields, so everything else is skipped in C. Both are made from the
+resource's declaration on first use. Not here: evaluating selectors (machinery.selectors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from proa.machinery.resource import Resource
+from proa.store.item import Codec, Index
+
+
+def codec_of(resource: Resource[Any]) -> Codec:
+    """The codec of a resource's watch cache."""
+    decoder: list[Callable[[bytes], Any]] = []
+    indexer: list[Callable[[bytes], Index]] = []
+
+    def decode(body: bytes) -> Any:
+        if not decoder:
+            decoder.append(msgspec.json.Decoder(resource.type).decode)
+        return decoder[0](body)
+
+    def index(body: bytes) -> Index:
+        if not indexer:
+            indexer.append(_indexer(resource))
+        return indexer[0](body)
+
+    return Codec(index=index, decode=decode)
+
+
+def _indexer(resource: Resource[Any]) -> Callable[[bytes], Index]:
+    paths = [tuple(path.split(".")) for path in resource.fields]
+    tree: dict[str, Any] = {}
+    for path in paths:
+        at = tree
+        for name in path[:-1]:
+            at = at.setdefault(name, {})
+        at[path[-1]] = None
+    metadata = tree.setdefault("metadata", {})
+    metadata.update({"name": None, "namespace": None, "labels": None})
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(_shape("Index", tree)).decode
+    named = tuple(zip(resource.fields, paths, strict=True))
+    namespaced = resource.namespaced
+
+    def index(body: bytes) -> Index:
+        found = decode(body)
+        meta = found.metadata
+        fields = {"metadata.name": meta.name or ""}
+        if namespaced:
+            fields["metadata.namespace"] = meta.namespace or ""
+        for name, path in named:
+            value: Any = found
+            for part in path:
+                value = getattr(value, part, None)
+                if value is None:
+                    break
+            fields[name] = _text(value)
+        return Index(meta.labels or {}, fields)
+
+    return index
+
+
+def _shape(name: str, tree: dict[str, Any]) -> type[msgspec.Struct]:
+    fields: list[tuple[str, Any, Any]] = []
+    for field, below in tree.items():
+        if field == "labels":
+            kind: Any = dict[str, str] | None
+        elif below is None:
+            kind = Any
+        else:
+            kind = _shape(f"{name}_{field}", below) | None
+        fields.append((field, kind, None))
+    return msgspec.defstruct(name, fields, frozen=True, gc=False)
+
+
+def _text(value: Any) -> str:
+    """A field's value as field selectors compare it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):  # an Event's source is selected by its component
+        return _text(value.get("component"))
+    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,118 @@
+"""The metadata the system fills in and guards: names, uids, times, namespaces, generations.
+
+Pure functions over plain documents; the registry calls them around every write. Not here: labels, annotations and
+managed fields, which belong to the client, and deletion (`deletion`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from proa.machinery import status as failures
+from proa.machinery.fields import quoted
+from proa.machinery.resource import Resource
+
+Document = dict[str, Any]
+
+# Consonants and digits that neither form words nor look alike, as upstream's generated names use.
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_SUFFIX = 5
+_LONGEST_BASE = 63 - _SUFFIX
+_random = secrets.SystemRandom()
+
+# What an update can never change: taken over from the stored object.
+_GUARDED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+
+
+def generated_name(base: str) -> str:
+    """`base` with five random characters (metadata.generateName), at most 63 characters in all."""
+    return base[:_LONGEST_BASE] + "".join(_random.choices(_ALPHABET, k=_SUFFIX))
+
+
+def of(document: Document) -> Document:
+    """The metadata of a document, made where it is missing. Raises StatusError 400 when it is no object."""
+    metadata = document.get("metadata")
+    if metadata is None:
+        metadata = document["metadata"] = {}
+    elif not isinstance(metadata, dict):
+        raise failures.bad_request("metadata: must be an object")
+    return metadata
+
+
+def check_kind(document: Mapping[str, Any], api_version: str, kind: str) -> None:
+    """Raises StatusError 400 when the body says it is something else than the URL serves."""
+    said_version, said_kind = document.get("apiVersion", ""), document.get("kind", "")
+    if (said_version and said_version != api_version) or (said_kind and said_kind != kind):
+        raise failures.bad_request(
+            f"{said_kind} in version {quoted(said_version)} cannot be handled as a {kind}: "
+            f"this path serves apiVersion {api_version}, kind {kind}"
+        )
+
+
+def match_namespace(resource: Resource[Any], metadata: Document, namespace: str) -> None:
+    """The object's namespace is the request's. Raises StatusError 400 when the object says another."""
+    if not resource.namespaced:
+        metadata.pop("namespace", None)
+    elif not metadata.get("namespace"):
+        metadata["namespace"] = namespace
+    elif metadata["namespace"] != namespace:
+        raise failures.bad_request(
+            f"the namespace of the provided object ({metadata['namespace']}) does not match the namespace sent on the "
+            f"request ({namespace})"
+        )
+
+
+def fill_for_create(resource: Resource[Any], document: Document, namespace: str, now: str) -> Document:
+    """Make the metadata of a new object complete but for its name; the metadata."""
+    metadata = of(document)
+    match_namespace(resource, metadata, namespace)
+    if metadata.pop("resourceVersion", None):
+        raise failures.bad_request("resourceVersion should not be set on objects to be created")
+    for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+        metadata.pop(name, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = now
+    if resource.has_generation:
+        metadata["generation"] = 1
+    return metadata
+
+
+def guard_update(resource: Resource[Any], document: Document, old: Mapping[str, Any], name: str) -> Document:
+    """Take what an update cannot change from the stored object; the metadata.
+
+    Raises StatusError: 400 when the object names another than the URL does, 409 when its uid is of another.
+    """
+    metadata = of(document)
+    kept = old["metadata"]
+    if metadata.get("name", name) != name:
+        raise failures.bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+        )
+    metadata["name"] = name
+    match_namespace(resource, metadata, kept.get("namespace", ""))
+    uid = metadata.get("uid")
+    if uid and uid != kept.get("uid"):
+        raise failures.conflict(
+            resource, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {kept.get('uid')}"
+        )
+    metadata.pop("selfLink", None)
+    for field in _GUARDED:
+        if field in kept:
+            metadata[field] = kept[field]
+        else:
+            metadata.pop(field, None)
+    if "generateName" in kept:
+        metadata.setdefault("generateName", kept["generateName"])
+    return metadata
+
+
+def desired_changed(document: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    """Whether anything but metadata and status differs: what `metadata.generation` counts."""
+    return any(
+        document.get(field) != old.get(field)
+        for field in document.keys() | old.keys()
+        if field not in ("metadata", "status", "apiVersion", "kind")
+    )

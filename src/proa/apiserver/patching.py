@@ -1,0 +1,120 @@
+"""The one door to the four kinds of patch: by the request's content type to what computes the new document.
+
+Here: reading the patch body and choosing. Not here: the algorithms (machinery.patch, machinery.apply), and retrying
+against a newer object (registry).
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from proa.apiserver import metadata
+from proa.apiserver.metadata import Document
+from proa.apiserver.negotiation import decode_yaml
+from proa.apiserver.options import WriteOptions
+from proa.apiserver.registry import Change, Registry
+from proa.machinery import apply as machinery_apply
+from proa.machinery import decode, patch
+from proa.machinery import status as failures
+from proa.machinery.resource import ObjectType, Resource
+from proa.machinery.schema import schema_of
+from proa.store.item import Item
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_YAML = "application/apply-patch+yaml"
+APPLY_CBOR = "application/apply-patch+cbor"
+ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_YAML)
+
+# How the client protocol names the kinds.
+BY_NAME = {"json": JSON_PATCH, "merge": MERGE_PATCH, "strategic": STRATEGIC_PATCH, "apply": APPLY_YAML}
+
+
+def parse_body(content_type: str, body: bytes) -> Any:
+    """The patch as plain JSON. Raises StatusError 415 for another content type, 400 for what cannot be read."""
+    if content_type not in ACCEPTED:
+        raise failures.unsupported_media_type(ACCEPTED)
+    if content_type == APPLY_YAML:
+        return decode_yaml(body)
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise failures.bad_request(f"the patch is not JSON: {error}") from None
+
+
+def patch_of(resource: Resource[Any], content_type: str, body: Any) -> Change:
+    """What applies `body`, already parsed, to a stored document. Not for apply, which creates too (`apply`).
+
+    Raises StatusError 400 for a body of the wrong shape.
+    """
+    if content_type == JSON_PATCH:
+        if not isinstance(body, list):
+            raise failures.bad_request("a JSON patch is a list of operations")
+        return lambda stored: _object(patch.apply_json_patch(stored, body))
+    if not isinstance(body, dict):
+        raise failures.bad_request("a merge patch is an object")
+    if content_type == MERGE_PATCH:
+        return lambda stored: _object(patch.merge(stored, body))
+    tree = schema_of(cast(ObjectType, resource.type))
+    return lambda stored: _object(patch.strategic(stored, body, tree))
+
+
+async def apply(
+    registry: Registry,
+    namespace: str,
+    name: str,
+    body: Document,
+    options: WriteOptions,
+    subresource: str = "",
+    *,
+    force: bool = False,
+) -> tuple[Item, bool]:
+    """Server-side apply: the object, and whether it was created. Raises StatusError 409 naming each conflict."""
+    resource = registry.resource
+    if not options.field_manager:
+        raise failures.bad_request("fieldManager: Required value: is required for apply patch")
+    if not isinstance(body, dict):
+        raise failures.bad_request("an apply patch is an object")
+    metadata.check_kind(body, resource.api_version, resource.kind)
+    if not body.get("apiVersion") or not body.get("kind"):
+        raise failures.bad_request("an apply patch must say its apiVersion and kind")
+    tree = schema_of(cast(ObjectType, resource.type))
+    options.warnings += decode.field_validation(body, tree, options.field_validation)
+    options.applied = True
+    options.field_validation = decode.FieldValidation.IGNORE
+    writer = machinery_apply.Writer(
+        options.field_manager, machinery_apply.APPLY, resource.api_version, registry.now(), subresource
+    )
+
+    def applied(stored: Document | None) -> Document:
+        asked = metadata.of(body)
+        asked.setdefault("name", name)
+        if stored is not None and asked.get("resourceVersion") is None and "namespace" in stored["metadata"]:
+            asked.setdefault("namespace", stored["metadata"]["namespace"])
+        return machinery_apply.server_side_apply(stored, body, tree, writer, force=force)
+
+    for _ in range(5):
+        try:
+            return await registry.change(namespace, name, applied, options, subresource), False
+        except failures.StatusError as error:
+            if not failures.is_not_found(error) or subresource:
+                raise
+        if metadata.of(body).get("uid"):
+            raise failures.conflict(
+                resource, name, "uid mismatch: the provided object specified a uid, and none exists"
+            )
+        try:
+            return await registry.create(namespace, applied(None), options, name=name), True
+        except failures.StatusError as error:
+            if not failures.is_already_exists(error):
+                raise
+    raise failures.server_timeout(resource, "apply")
+
+
+def _object(document: Any) -> Document:
+    if not isinstance(document, dict):
+        raise failures.bad_request("the patch leaves no object")
+    return document

@@ -1,0 +1,281 @@
+"""The HTTP server: connections, requests as handlers see them, listening and graceful shutdown.
+
+aiohttp's low-level server parses; what is ours is the request object (aiohttp's own is only made for WebSockets), the
+body limit and the end of long responses when the client goes away or the server stops. Not here: what a path means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from proa.apiserver.identity import User
+from proa.apiserver.reply import Reply, Stream
+from proa.apiserver.requestinfo import RequestInfo
+from proa.machinery import status as failures
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 3 * 1024 * 1024
+"""The largest request body in bytes, as upstream's."""
+IDLE_SECONDS = 3630.0
+GZIP_FROM = 128 * 1024
+"""Replies larger than this many bytes are compressed for clients that take gzip."""
+
+Response = Reply | Stream | web.WebSocketResponse
+Handler = Callable[["Request"], Awaitable[Response]]
+
+
+class Connection(RequestHandler):
+    """One client connection; remembers its certificate, and tells a long response that the client has gone."""
+
+    __slots__ = ("_certificate", "_certificate_read", "on_lost")
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.on_lost: Callable[[], None] | None = None
+        self._certificate: bytes | None = None
+        self._certificate_read = False
+
+    def certificate(self) -> bytes | None:
+        """The client's leaf certificate in DER, None without one."""
+        if not self._certificate_read:
+            self._certificate_read = True
+            tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
+            self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+        return self._certificate
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
+
+
+class Request:
+    """One request as handlers see it. `info` and `user` are set by the dispatcher before any handler runs."""
+
+    __slots__ = (
+        "_message",
+        "_payload",
+        "_payload_writer",
+        "_query",
+        "_task",
+        "connection",
+        "headers",
+        "info",
+        "method",
+        "query_string",
+        "raw_path",
+        "user",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        connection: Connection,
+        writer: Any,
+        task: asyncio.Task[None],
+    ) -> None:
+        self._message = message
+        self._payload = payload
+        self._payload_writer = writer
+        self._task = task
+        self._query: dict[str, str] | None = None
+        self.connection = connection
+        self.method = message.method
+        self.headers = message.headers
+        self.raw_path, _, self.query_string = message.path.partition("?")
+        self.info: RequestInfo = None  # type: ignore[assignment]
+        self.user: User = None  # type: ignore[assignment]
+        self.warnings: list[str] = []
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters; of a repeated one the first, as upstream reads single values."""
+        if self._query is None:
+            self._query = {}
+            if self.query_string:
+                for key, value in parse_qsl(self.query_string, keep_blank_values=True):
+                    self._query.setdefault(key, value)
+        return self._query
+
+    def query_values(self, name: str) -> list[str]:
+        """Every value of a repeated query parameter."""
+        return [value for key, value in parse_qsl(self.query_string, keep_blank_values=True) if key == name]
+
+    @property
+    def keep_alive(self) -> bool:
+        return not self._message.should_close
+
+    @property
+    def http_1_1(self) -> bool:
+        return self._message.version >= (1, 1)
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether the client asks to change the protocol (WebSocket, SPDY)."""
+        return self._message.upgrade
+
+    @property
+    def payload(self) -> StreamReader:
+        """The body as a stream, for proxying; unlimited."""
+        return self._payload
+
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """The whole body. Raises StatusError 413 beyond `limit` bytes."""
+        payload = self._payload
+        if payload is EMPTY_PAYLOAD:
+            return b""
+        length = self.headers.get("Content-Length")
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise failures.request_entity_too_large(f"limit is {limit}")
+        data = await payload.readany()
+        if payload.at_eof():
+            return data[:] if len(data) <= limit else self._too_large(limit)
+        parts, size = [data], len(data)
+        while not payload.at_eof():
+            data = await payload.readany()
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                self._too_large(limit)
+        return b"".join(parts)
+
+    def _too_large(self, limit: int) -> bytes:
+        raise failures.request_entity_too_large(f"limit is {limit}")
+
+    def websocket_request(self) -> web.BaseRequest:
+        """aiohttp's request object, which its WebSocketResponse needs."""
+        return web.BaseRequest(
+            self._message,
+            self._payload,
+            self.connection,
+            self._payload_writer,
+            self._task,
+            asyncio.get_running_loop(),
+        )
+
+    def transport(self) -> asyncio.Transport:
+        """The open transport. Raises ConnectionResetError when the client has gone."""
+        transport = self.connection.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has closed the connection")
+        return transport
+
+    async def drain(self) -> None:
+        """Wait while the client reads slower than we write."""
+        if self.connection._paused:
+            await self.connection._drain_helper()
+
+    @asynccontextmanager
+    async def ended_by_disconnect(self) -> AsyncIterator[None]:
+        """The block is cancelled, and ConnectionResetError raised from it, when the client goes away meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None
+        lost = False
+
+        def on_lost() -> None:
+            nonlocal lost
+            lost = True
+            task.cancel()
+
+        self.connection.on_lost = on_lost
+        try:
+            self.transport()
+            yield
+        except asyncio.CancelledError:
+            if lost and task.uncancel() == 0:
+                raise ConnectionResetError("the client has closed the connection") from None
+            raise
+        finally:
+            self.connection.on_lost = None
+
+    def _finish(self) -> None:
+        """aiohttp's request loop calls this after the handler; nothing of ours is left over."""
+
+    def _cancel(self, exc: BaseException) -> None:
+        if self._payload is not EMPTY_PAYLOAD:
+            self._payload.set_exception(exc)
+
+
+class _Server(web.Server):
+    """aiohttp's server with our connections and requests."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def _make_request(
+        self, message: RawRequestMessage, payload: StreamReader, protocol: Any, writer: Any, task: asyncio.Task[None]
+    ) -> Any:
+        return Request(message, payload, protocol, writer, task)
+
+
+class HttpServer:
+    """Listens and serves `handler` until stopped."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._http: _Server | None = None
+        self._listeners: list[asyncio.Server] = []
+        self.stopping = asyncio.Event()
+        """Set when the server stops: long responses (watches) end themselves cleanly."""
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        """Listen; the port (which one, for port 0)."""
+        if self._http is None:
+            self._http = _Server(
+                cast(Any, self._handler),
+                access_log=None,
+                keepalive_timeout=IDLE_SECONDS,
+                max_line_size=65536,
+                max_field_size=65536,
+                auto_decompress=True,
+                lingering_time=2.0,
+            )
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(self._http, host, port, ssl=tls, backlog=1024, reuse_address=True)
+        self._listeners.append(listener)
+        return int(listener.sockets[0].getsockname()[1])
+
+    async def stop(self, grace: float = 2.0) -> None:
+        """Accept nothing more, let what runs end within `grace` seconds, then close every connection."""
+        self.stopping.set()
+        for listener in self._listeners:
+            listener.close()
+        if self._http is not None:
+            self._http.pre_shutdown()
+            await self._http.shutdown(grace)
+        for listener in self._listeners:
+            await listener.wait_closed()
+        self._listeners.clear()
+
+    def statistics(self) -> dict[str, int]:
+        if self._http is None:
+            return {"connections": 0, "requests": 0}
+        return {"connections": len(self._http.connections), "requests": self._http.requests_count}
+
+
+async def compressed(reply: Reply, accept_encoding: str) -> Reply:
+    """A large reply gzipped, where the client takes that, in a thread: the loop goes on serving."""
+    body = reply.body
+    size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    if size <= GZIP_FROM or "gzip" not in accept_encoding:
+        return reply
+    from isal import igzip
+
+    whole = body if isinstance(body, bytes) else b"".join(body)
+    packed = await asyncio.to_thread(igzip.compress, whole, 1)
+    headers = (*reply.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+    return Reply(reply.status, packed, reply.content_type, headers)

@@ -1,0 +1,118 @@
+"""The steps of a write between the request's document and the stored bytes, for one resource; no store, no waiting.
+
+Order (see `machinery.resource.Strategy`): decoded, defaulted, prepared; then admission; then typed, validated, encoded.
+What an ordinary update may touch and what a status update may touch is said here once for every resource. Not here:
+metadata (`metadata`), retries and concurrency (`registry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from proa.apiserver import metadata
+from proa.apiserver.metadata import Document
+from proa.apiserver.options import WriteOptions
+from proa.machinery import apply, decode
+from proa.machinery import status as failures
+from proa.machinery.default import defaulter_of
+from proa.machinery.fields import ErrorList
+from proa.machinery.resource import ObjectType, Resource
+from proa.machinery.schema import schema_of
+from proa.store.item import Item
+
+# A node says its status when it registers; every other status is its controller's, after the create.
+_STATUS_ON_CREATE = frozenset({"nodes"})
+_UNKNOWN_MANAGER = "unknown"
+
+
+class Preparation:
+    """The steps for one resource. Documents are changed in place unless a step returns one."""
+
+    def __init__(self, resource: Resource[Any]) -> None:
+        self._resource = resource
+        self._strategy = resource.strategy
+        self._has_status = resource.subresource("status") is not None
+        self._schema = schema_of(cast(ObjectType, resource.type))
+        self._default = defaulter_of(self._schema)
+
+    def decoded(self, document: Document, options: WriteOptions) -> None:
+        """Bring a client's document to its declared shape, as fieldValidation says."""
+        resource = self._resource
+        metadata.check_kind(document, resource.api_version, resource.kind)
+        document["apiVersion"], document["kind"] = resource.api_version, resource.kind
+        options.warnings += decode.field_validation(document, self._schema, options.field_validation, options.raw)
+
+    def new(self, document: Document) -> None:
+        """Default and prepare a new object."""
+        if self._has_status and self._resource.qualified not in _STATUS_ON_CREATE:
+            document.pop("status", None)
+        self._default(document)
+        if self._strategy is not None:
+            self._strategy.default(document)
+            self._strategy.prepare_for_create(document)
+
+    def shaped(self, document: Document, old: Mapping[str, Any], subresource: str) -> Document:
+        """What of `document` an update of the object, or of its status, may change; the rest is `old`'s."""
+        if subresource == "status":
+            status = document.get("status")
+            kept = {name: value for name, value in old.items() if name != "status"}
+            return {**kept, "metadata": document["metadata"], **({} if status is None else {"status": status})}
+        if self._has_status:
+            if "status" in old:
+                document["status"] = old["status"]
+            else:
+                document.pop("status", None)
+        return document
+
+    def changed(self, document: Document, old: Mapping[str, Any], subresource: str) -> None:
+        """Default and prepare an updated object."""
+        self._default(document)
+        if self._strategy is not None:
+            self._strategy.default(document)
+            if not subresource:
+                self._strategy.prepare_for_update(document, old)
+
+    def tracked(
+        self, old: Mapping[str, Any] | None, document: Document, options: WriteOptions, now: str, subresource: str = ""
+    ) -> Document:
+        """The document with its managedFields brought up to date. An apply has done that itself."""
+        if options.applied:
+            return document
+        manager = options.field_manager or _UNKNOWN_MANAGER
+        writer = apply.Writer(manager, apply.UPDATE, self._resource.api_version, now, subresource)
+        tracked = apply.track_update(old, document, self._schema, writer)
+        document["metadata"] = tracked["metadata"]  # admission holds on to this document
+        return document
+
+    def create(self, document: Document) -> bytes:
+        """The stored bytes of a new object. Raises StatusError 422 naming everything that is wrong."""
+        typed = self._typed(document)
+        errors = ErrorList()
+        self._validate(typed, errors)
+        self._raise(document, errors)
+        return msgspec.json.encode(typed)
+
+    def update(self, document: Document, old: Item, subresource: str) -> bytes:
+        """The stored bytes of a changed object. Raises StatusError 422."""
+        typed = self._typed(document)
+        errors = ErrorList()
+        self._validate(typed, errors)
+        if self._strategy is not None:
+            self._strategy.validate_update(typed, old.object, errors)
+        self._raise(document, errors)
+        return msgspec.json.encode(typed)
+
+    def _typed(self, document: Document) -> Any:
+        return decode.to_typed(document, self._resource.type)
+
+    def _validate(self, typed: Any, errors: ErrorList) -> None:
+        if self._strategy is not None:
+            self._strategy.validate(typed, errors)
+
+    def _raise(self, document: Document, errors: ErrorList) -> None:
+        if errors:
+            name = document["metadata"].get("name") or document["metadata"].get("generateName", "")
+            raise failures.invalid(self._resource.group, self._resource.kind, name, errors)
