@@ -1,0 +1,122 @@
+"""Server-side tables and metadata-only objects (meta.k8s.io/v1): what `kubectl get` prints and metadata informers watch.
+
+A table is a function of plain documents and the resource's columns, so any resource has one. A cell of type 'age' or
+'date' is a time that is shown as its age; 'age' is how built-in kinds do it, and clients are told it is a string. Not
+here: the columns of a kind (its declaration) and content negotiation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from proa.machinery import status, timestamps
+from proa.machinery.fields import quoted
+from proa.machinery.resource import Column
+
+Document = Mapping[str, Any]
+IncludeObject = Literal["Metadata", "Object", "None"]
+
+API_VERSION = "meta.k8s.io/v1"
+
+
+def _name(document: Document) -> Any:
+    return document["metadata"].get("name", "")
+
+
+def creation(document: Document) -> Any:
+    """The creation time, for an 'age' column."""
+    return document["metadata"].get("creationTimestamp")
+
+
+NAME = Column(
+    "Name",
+    _name,
+    format="name",
+    description="Name must be unique within a namespace. Is required when creating resources.",
+)
+AGE = Column(
+    "Age",
+    creation,
+    type="age",
+    description="CreationTimestamp is a timestamp representing the server time when this object was created.",
+)
+DEFAULT_COLUMNS = (NAME, AGE)
+
+
+def include_object(text: str) -> IncludeObject:
+    """The query parameter `includeObject`. Raises StatusError (400)."""
+    match text:
+        case "" | "Metadata":
+            return "Metadata"
+        case "Object" | "None":
+            return text
+        case _:
+            raise status.bad_request(
+                f"includeObject: Invalid value: {quoted(text)}: must be 'Metadata', 'Object', 'None', or empty"
+            )
+
+
+def table(
+    documents: Iterable[Document],
+    columns: Sequence[Column],
+    now: float,
+    *,
+    include: IncludeObject = "Metadata",
+    list_meta: Mapping[str, Any] | None = None,
+    headers: bool = True,
+) -> dict[str, Any]:
+    """A `Table`. now: seconds since 1970, for ages. list_meta: the list's metadata, or a single object's
+    resourceVersion. headers: the columns; a watch sends them in its first event only."""
+    columns = columns or DEFAULT_COLUMNS
+    return {
+        "kind": "Table",
+        "apiVersion": API_VERSION,
+        "metadata": dict(list_meta or {}),
+        "columnDefinitions": [_definition(each) for each in columns] if headers else [],
+        "rows": [_row(each, columns, now, include) for each in documents],
+    }
+
+
+def _definition(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": "string" if column.type == "age" else column.type,
+        "format": column.format,
+        "description": column.description,
+        "priority": column.priority,
+    }
+
+
+def _row(document: Document, columns: Sequence[Column], now: float, include: IncludeObject) -> dict[str, Any]:
+    row: dict[str, Any] = {"cells": [_cell(each, document, now) for each in columns]}
+    if include == "Metadata":
+        row["object"] = partial_metadata(document)
+    elif include == "Object":
+        row["object"] = document
+    return row
+
+
+def _cell(column: Column, document: Document, now: float) -> Any:
+    value = column.value(document)
+    if column.type not in ("age", "date"):
+        return value
+    try:
+        return timestamps.age(value, now)
+    except timestamps.TimeError:
+        return "<invalid>"
+
+
+def partial_metadata(document: Document) -> dict[str, Any]:
+    """`PartialObjectMetadata`: the metadata and nothing else."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": API_VERSION, "metadata": document.get("metadata", {})}
+
+
+def partial_metadata_list(documents: Iterable[Document], list_meta: Mapping[str, Any]) -> dict[str, Any]:
+    """`PartialObjectMetadataList`."""
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": API_VERSION,
+        "metadata": dict(list_meta),
+        "items": [partial_metadata(each) for each in documents],
+    }
