@@ -1,8 +1,8 @@
-"""Server-side tables and metadata-only objects (meta.k8s.io/v1): what `kubectl get` prints and metadata informers watch.
+"""Server-side tables and metadata-only objects (meta.k8s.io/v1), for `kubectl get` and metadata informers.
 
-A table is a function of plain documents and the resource's columns, so any resource has one. A cell of type 'age' or
-'date' is a time that is shown as its age; 'age' is how built-in kinds do it, and clients are told it is a string. Not
-here: the columns of a kind (its declaration) and content negotiation.
+A table is a function of plain documents and the resource's columns, so any resource has one. A cell of type 'date' is
+a time that is shown as its age. Not here: the columns of a kind (its declaration), their building blocks (`columns`),
+and content negotiation.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from proa.machinery import status, timestamps
+from proa.machinery.columns import AGE, NAME
 from proa.machinery.fields import quoted
 from proa.machinery.resource import Column
 
@@ -18,30 +19,6 @@ Document = Mapping[str, Any]
 IncludeObject = Literal["Metadata", "Object", "None"]
 
 API_VERSION = "meta.k8s.io/v1"
-
-
-def _name(document: Document) -> Any:
-    return document["metadata"].get("name", "")
-
-
-def creation(document: Document) -> Any:
-    """The creation time, for an 'age' column."""
-    return document["metadata"].get("creationTimestamp")
-
-
-NAME = Column(
-    "Name",
-    _name,
-    format="name",
-    description="Name must be unique within a namespace. Is required when creating resources.",
-)
-AGE = Column(
-    "Age",
-    creation,
-    type="age",
-    description="CreationTimestamp is a timestamp representing the server time when this object was created.",
-)
-DEFAULT_COLUMNS = (NAME, AGE)
 
 
 def include_object(text: str) -> IncludeObject:
@@ -68,7 +45,7 @@ def table(
 ) -> dict[str, Any]:
     """A `Table`. now: seconds since 1970, for ages. list_meta: the list's metadata, or a single object's
     resourceVersion. headers: the columns; a watch sends them in its first event only."""
-    columns = columns or DEFAULT_COLUMNS
+    columns = columns or (NAME, AGE)
     return {
         "kind": "Table",
         "apiVersion": API_VERSION,
@@ -81,7 +58,7 @@ def table(
 def _definition(column: Column) -> dict[str, Any]:
     return {
         "name": column.name,
-        "type": "string" if column.type == "age" else column.type,
+        "type": column.type,
         "format": column.format,
         "description": column.description,
         "priority": column.priority,
@@ -99,7 +76,7 @@ def _row(document: Document, columns: Sequence[Column], now: float, include: Inc
 
 def _cell(column: Column, document: Document, now: float) -> Any:
     value = column.value(document)
-    if column.type not in ("age", "date"):
+    if column.type != "date":
         return value
     try:
         return timestamps.age(value, now)
