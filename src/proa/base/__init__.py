@@ -1,0 +1,1 @@
+"""What every layer may use: the root of the error tree, logging, metrics, build information."""

@@ -1,0 +1,181 @@
+"""Metrics: plain numbers on the hot path, turned into the Prometheus text format only when somebody asks.
+
+So counting costs an attribute increment, and prometheus_client is imported at the first exposition. A component makes
+one `Metrics`, declares its metrics on it by name, and serves `exposition()`. Values are touched from one thread, the
+loop's.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Metric
+
+# Seconds; upstream's request duration buckets are a subset of these, which reach lower.
+LATENCY_BUCKETS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0,
+    8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0,
+)  # fmt: skip
+
+
+class Counter:
+    """A number that only grows."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def inc(self, amount: float = 1.0) -> None:
+        self.value += amount
+
+
+class Gauge:
+    """A number that goes up and down."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def set(self, value: float) -> None:
+        self.value = value
+
+    def inc(self, amount: float = 1.0) -> None:
+        self.value += amount
+
+
+class Histogram:
+    """How often values fell into which bucket (upper bounds, inclusive), and their sum."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+C = TypeVar("C", Counter, Gauge, Histogram)
+
+
+class Family(Generic[C]):
+    """One metric with labels. Keep what `labels` returns where it is used often."""
+
+    def __init__(self, name: str, help: str, labels: Sequence[str], new: Callable[[], C]) -> None:
+        self.name = name
+        self.help = help
+        self.label_names = tuple(labels)
+        self._new: Callable[[], C] = new
+        self._children: dict[tuple[str, ...], C] = {}
+
+    def labels(self, *values: str) -> C:
+        """The metric for these label values, in the order the labels were declared."""
+        child = self._children.get(values)
+        if child is None:
+            if len(values) != len(self.label_names):
+                raise ValueError(f"metric {self.name} has labels {self.label_names}, got values {values}")
+            child = self._children[values] = self._new()
+        return child
+
+    def children(self) -> list[tuple[tuple[str, ...], C]]:
+        return list(self._children.items())
+
+
+class Metrics:
+    """The metrics of one component. Declaring a name twice is an error."""
+
+    def __init__(self) -> None:
+        self._counters: list[Family[Counter]] = []
+        self._gauges: list[Family[Gauge]] = []
+        self._histograms: list[Family[Histogram]] = []
+        self._statistics: list[tuple[str, str, Callable[[], Mapping[str, float]]]] = []
+        self._names: set[str] = set()
+        self._registry: CollectorRegistry | None = None
+
+    def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Family[Counter]:
+        """A family of counters; `name` ends in `_total`."""
+        if not name.endswith("_total"):
+            raise ValueError(f"the name of counter {name} must end in _total")
+        self._claim(name)
+        family = Family(name, help, labels, Counter)
+        self._counters.append(family)
+        return family
+
+    def gauge(self, name: str, help: str, labels: Sequence[str] = ()) -> Family[Gauge]:
+        self._claim(name)
+        family = Family(name, help, labels, Gauge)
+        self._gauges.append(family)
+        return family
+
+    def histogram(
+        self, name: str, help: str, labels: Sequence[str] = (), *, buckets: Sequence[float] = LATENCY_BUCKETS
+    ) -> Family[Histogram]:
+        self._claim(name)
+        bounds = tuple(sorted(buckets))
+        family = Family(name, help, labels, lambda: Histogram(bounds))
+        self._histograms.append(family)
+        return family
+
+    def statistics(self, name: str, help: str, source: Callable[[], Mapping[str, float]]) -> None:
+        """Show an object's `statistics()` as gauge `name` with label `what`, read at each exposition."""
+        self._claim(name)
+        self._statistics.append((name, help, source))
+
+    def exposition(self) -> bytes:
+        """Everything, in the Prometheus text format; `process_*` and `python_*` included."""
+        from prometheus_client import generate_latest
+
+        return generate_latest(self._open_registry())
+
+    def _claim(self, name: str) -> None:
+        if name in self._names:
+            raise ValueError(f"metric {name} is declared twice")
+        self._names.add(name)
+
+    def _open_registry(self) -> CollectorRegistry:
+        if self._registry is None:
+            from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+            self._registry = CollectorRegistry(auto_describe=False)
+            self._registry.register(self)
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
+        return self._registry
+
+    def collect(self) -> Iterator[Metric]:
+        """For prometheus_client: the metrics as it models them."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        for counters in self._counters:
+            counter = CounterMetricFamily(counters.name, counters.help, labels=counters.label_names)
+            for values, count in counters.children():
+                counter.add_metric(values, count.value)
+            yield counter
+        for gauges in self._gauges:
+            gauge = GaugeMetricFamily(gauges.name, gauges.help, labels=gauges.label_names)
+            for values, level in gauges.children():
+                gauge.add_metric(values, level.value)
+            yield gauge
+        for histograms in self._histograms:
+            histogram = HistogramMetricFamily(histograms.name, histograms.help, labels=histograms.label_names)
+            for values, observed in histograms.children():
+                total = 0
+                buckets = []
+                for bound, number in zip((*observed.bounds, "+Inf"), observed.counts, strict=True):
+                    total += number
+                    buckets.append((str(bound), total))
+                histogram.add_metric(values, buckets, observed.sum)
+            yield histogram
+        for name, help, source in self._statistics:
+            shown = GaugeMetricFamily(name, help, labels=("what",))
+            for what, value in source().items():
+                shown.add_metric((what,), value)
+            yield shown
