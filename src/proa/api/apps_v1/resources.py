@@ -15,6 +15,13 @@ from proa.api.apps_v1 import (
     StatefulSetList,
     columns,
 )
+from proa.api.apps_v1.strategies import (
+    ControllerRevisionStrategy,
+    DaemonSetStrategy,
+    DeploymentStrategy,
+    StatefulSetStrategy,
+    WorkloadStrategy,
+)
 from proa.api.autoscaling_v1 import Scale
 from proa.machinery.resource import Resource, ScalePaths, Subresource
 
@@ -26,6 +33,7 @@ CONTROLLER_REVISIONS = Resource(
     list_type=ControllerRevisionList,
     singular="controllerrevision",
     columns=columns.CONTROLLER_REVISIONS,
+    strategy=ControllerRevisionStrategy(),
 )
 
 DAEMON_SETS = Resource(
@@ -40,6 +48,7 @@ DAEMON_SETS = Resource(
     subresources=(Subresource("status", ("get", "patch", "update")),),
     has_generation=True,
     columns=columns.DAEMON_SETS,
+    strategy=DaemonSetStrategy(),
 )
 
 DEPLOYMENTS = Resource(
@@ -58,6 +67,7 @@ DEPLOYMENTS = Resource(
     scale=ScalePaths(),
     has_generation=True,
     columns=columns.DEPLOYMENTS,
+    strategy=DeploymentStrategy(),
 )
 
 REPLICA_SETS = Resource(
@@ -77,6 +87,7 @@ REPLICA_SETS = Resource(
     fields=("status.replicas",),
     has_generation=True,
     columns=columns.REPLICA_SETS,
+    strategy=WorkloadStrategy(),
 )
 
 STATEFUL_SETS = Resource(
@@ -95,6 +106,7 @@ STATEFUL_SETS = Resource(
     scale=ScalePaths(),
     has_generation=True,
     columns=columns.STATEFUL_SETS,
+    strategy=StatefulSetStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (

@@ -40,6 +40,19 @@ from proa.api.core_v1 import (
     ServiceList,
     columns,
 )
+from proa.api.core_v1.service_strategy import ServiceStrategy
+from proa.api.core_v1.strategies import (
+    ConfigMapStrategy,
+    EventStrategy,
+    NamespaceStrategy,
+    NodeStrategy,
+    PersistentVolumeClaimStrategy,
+    PersistentVolumeStrategy,
+    PodStrategy,
+    PodTemplateStrategy,
+    ReplicationControllerStrategy,
+    SecretStrategy,
+)
 from proa.api.policy_v1 import Eviction
 from proa.machinery.resource import Resource, ScalePaths, Subresource
 
@@ -77,6 +90,7 @@ CONFIG_MAPS = Resource(
     singular="configmap",
     short_names=("cm",),
     columns=columns.CONFIG_MAPS,
+    strategy=ConfigMapStrategy(),
 )
 
 ENDPOINTS = Resource(
@@ -113,6 +127,7 @@ EVENTS = Resource(
     ),
     ttl=3600.0,
     columns=columns.EVENTS,
+    strategy=EventStrategy(),
 )
 
 LIMIT_RANGES = Resource(
@@ -151,6 +166,7 @@ NAMESPACES = Resource(
     fields=("status.phase",),
     name_rule="label",
     columns=columns.NAMESPACES,
+    strategy=NamespaceStrategy(),
 )
 
 NODES = Resource(
@@ -168,6 +184,7 @@ NODES = Resource(
     ),
     fields=("spec.unschedulable",),
     columns=columns.NODES,
+    strategy=NodeStrategy(),
 )
 
 PERSISTENT_VOLUME_CLAIMS = Resource(
@@ -180,6 +197,7 @@ PERSISTENT_VOLUME_CLAIMS = Resource(
     short_names=("pvc",),
     subresources=(Subresource("status", ("get", "patch", "update")),),
     columns=columns.PERSISTENT_VOLUME_CLAIMS,
+    strategy=PersistentVolumeClaimStrategy(),
 )
 
 PERSISTENT_VOLUMES = Resource(
@@ -193,6 +211,7 @@ PERSISTENT_VOLUMES = Resource(
     namespaced=False,
     subresources=(Subresource("status", ("get", "patch", "update")),),
     columns=columns.PERSISTENT_VOLUMES,
+    strategy=PersistentVolumeStrategy(),
 )
 
 PODS = Resource(
@@ -228,6 +247,7 @@ PODS = Resource(
     ),
     has_generation=True,
     columns=columns.PODS,
+    strategy=PodStrategy(),
 )
 
 POD_TEMPLATES = Resource(
@@ -238,6 +258,7 @@ POD_TEMPLATES = Resource(
     list_type=PodTemplateList,
     singular="podtemplate",
     columns=columns.POD_TEMPLATES,
+    strategy=PodTemplateStrategy(),
 )
 
 REPLICATION_CONTROLLERS = Resource(
@@ -257,6 +278,7 @@ REPLICATION_CONTROLLERS = Resource(
     fields=("status.replicas",),
     has_generation=True,
     columns=columns.REPLICATION_CONTROLLERS,
+    strategy=ReplicationControllerStrategy(),
 )
 
 RESOURCE_QUOTAS = Resource(
@@ -280,6 +302,7 @@ SECRETS = Resource(
     singular="secret",
     fields=("type",),
     columns=columns.SECRETS,
+    strategy=SecretStrategy(),
 )
 
 SERVICE_ACCOUNTS = Resource(
@@ -313,6 +336,7 @@ SERVICES = Resource(
     ),
     name_rule="label1035",
     columns=columns.SERVICES,
+    strategy=ServiceStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (

@@ -13,6 +13,7 @@ from proa.api.rbac_v1 import (
     RoleList,
     columns,
 )
+from proa.api.rbac_v1.strategies import BindingStrategy, RoleStrategy
 from proa.machinery.resource import Resource
 
 CLUSTER_ROLE_BINDINGS = Resource(
@@ -25,6 +26,7 @@ CLUSTER_ROLE_BINDINGS = Resource(
     namespaced=False,
     name_rule="path",
     columns=columns.BINDINGS,
+    strategy=BindingStrategy(role_kinds=("ClusterRole",)),
 )
 
 CLUSTER_ROLES = Resource(
@@ -37,6 +39,7 @@ CLUSTER_ROLES = Resource(
     namespaced=False,
     name_rule="path",
     columns=columns.ROLES,
+    strategy=RoleStrategy(namespaced=False),
 )
 
 ROLE_BINDINGS = Resource(
@@ -48,6 +51,7 @@ ROLE_BINDINGS = Resource(
     singular="rolebinding",
     name_rule="path",
     columns=columns.BINDINGS,
+    strategy=BindingStrategy(role_kinds=("Role", "ClusterRole")),
 )
 
 ROLES = Resource(
@@ -59,6 +63,7 @@ ROLES = Resource(
     singular="role",
     name_rule="path",
     columns=columns.ROLES,
+    strategy=RoleStrategy(namespaced=True),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (

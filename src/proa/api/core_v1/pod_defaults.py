@@ -1,0 +1,51 @@
+"""Defaults of a pod spec that depend on other fields; every pod template has them too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Document = dict[str, Any]
+_SOURCELESS = {"name"}
+
+
+def default_pod_spec(spec: Document) -> None:
+    """Fill in, in place, what the declared defaults cannot say."""
+    for volume in spec.get("volumes") or ():
+        if volume.keys() <= _SOURCELESS:
+            volume["emptyDir"] = {}
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
+    on_host_network = spec.get("hostNetwork")
+    for kind in ("initContainers", "containers", "ephemeralContainers"):
+        for container in spec.get(kind) or ():
+            _default_container(container)
+            if on_host_network and kind != "ephemeralContainers":
+                for port in container.get("ports") or ():
+                    port.setdefault("hostPort", port.get("containerPort"))
+
+
+def _default_container(container: Document) -> None:
+    if not container.get("imagePullPolicy"):
+        container["imagePullPolicy"] = default_pull_policy(container.get("image") or "")
+    resources = container.get("resources")
+    limits = resources.get("limits") if resources else None
+    if resources is not None and limits:
+        requests = resources.setdefault("requests", {})
+        for name, limit in limits.items():
+            requests.setdefault(name, limit)
+
+
+def default_pull_policy(image: str) -> str:
+    """Always for `latest` or no tag, because such a name moves; IfNotPresent for any other tag or a digest."""
+    if "@" in image:
+        return "IfNotPresent"
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "Always" if tag in ("", "latest") else "IfNotPresent"
+
+
+def default_pod_template(document: Document) -> None:
+    """The same for `spec.template.spec` of a workload."""
+    spec = ((document.get("spec") or {}).get("template") or {}).get("spec")
+    if spec is not None:
+        default_pod_spec(spec)

@@ -1,0 +1,297 @@
+"""What makes a pod spec wrong beyond what its fields declare. Pod templates are checked by the same rules.
+
+Source: the API reference of core/v1 Pod; wording as clients know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleHandler, Probe
+from proa.api.core_v1.pod import PodSpec
+from proa.api.core_v1.volume import Volume
+from proa.machinery.declare import Object
+from proa.machinery.fields import ErrorList, Path
+from proa.machinery.names import (
+    dns1123_label,
+    dns1123_subdomain,
+    ip_address,
+    label_value,
+    port_name,
+    port_number,
+    qualified_name,
+    relaxed_env_var_name,
+)
+from proa.machinery.quantity import parse
+
+AnyContainer = Container | EphemeralContainer
+_VOLUME_SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
+_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
+
+
+def check_names(errors: ErrorList, path: Path, value: str, problems: Sequence[str]) -> None:
+    """Every problem that a name rule of `machinery.names` found with `value`."""
+    for each in problems:
+        errors.invalid(path, value, each)
+
+
+def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
+    volumes = _validate_volumes(spec, path.child("volumes"), errors)
+    if not spec.containers:
+        errors.required(path.child("containers"))
+    seen: set[str] = set()
+    for field, containers in (("containers", spec.containers), ("initContainers", spec.initContainers)):
+        for index, container in enumerate(containers):
+            at = path.child(field).index(index)
+            _validate_container(container, at, volumes, seen, errors)
+            if field == "initContainers":
+                _validate_init_container(container, at, errors)
+    for index, ephemeral in enumerate(spec.ephemeralContainers):
+        _validate_container(ephemeral, path.child("ephemeralContainers").index(index), volumes, seen, errors)
+    _validate_host_ports(spec, path.child("containers"), errors)
+    for field in ("serviceAccountName", "nodeName", "schedulerName", "priorityClassName", "runtimeClassName"):
+        name = getattr(spec, field)
+        if name:
+            check_names(errors, path.child(field), name, dns1123_subdomain(name))
+    for field in ("hostname", "subdomain"):
+        name = getattr(spec, field)
+        if name:
+            check_names(errors, path.child(field), name, dns1123_label(name))
+    for index, alias in enumerate(spec.hostAliases):
+        check_names(errors, path.child("hostAliases").index(index).child("ip"), alias.ip, ip_address(alias.ip))
+    for index, reference in enumerate(spec.imagePullSecrets):
+        if not reference.name:
+            errors.required(path.child("imagePullSecrets").index(index).child("name"))
+    _validate_labels(spec.nodeSelector, path.child("nodeSelector"), errors)
+    _validate_tolerations(spec, path.child("tolerations"), errors)
+    if spec.dnsPolicy == "None" and (spec.dnsConfig is None or not spec.dnsConfig.nameservers):
+        errors.required(
+            path.child("dnsConfig", "nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        )
+
+
+def _validate_volumes(spec: PodSpec, path: Path, errors: ErrorList) -> set[str]:
+    names: set[str] = set()
+    for index, volume in enumerate(spec.volumes):
+        at = path.index(index)
+        if not volume.name:
+            errors.required(at.child("name"))
+        else:
+            check_names(errors, at.child("name"), volume.name, dns1123_label(volume.name))
+        if volume.name in names:
+            errors.duplicate(at.child("name"), volume.name)
+        names.add(volume.name)
+        sources = [each for each in _VOLUME_SOURCES if getattr(volume, each) is not None]
+        if not sources:
+            errors.required(at, "must specify a volume type")
+        for extra in sources[1:]:
+            errors.forbidden(at.child(extra), "may not specify more than 1 volume type")
+        if volume.hostPath is not None and ".." in volume.hostPath.path.split("/"):
+            errors.invalid(at.child("hostPath", "path"), volume.hostPath.path, "must not contain '..'")
+        for field, name in (
+            ("secret", volume.secret.secretName if volume.secret else None),
+            ("configMap", volume.configMap.name if volume.configMap else None),
+        ):
+            if name == "":
+                errors.required(at.child(field, "secretName" if field == "secret" else "name"))
+    return names
+
+
+def _validate_container(
+    container: AnyContainer, path: Path, volumes: set[str], seen: set[str], errors: ErrorList
+) -> None:
+    if not container.name:
+        errors.required(path.child("name"))
+    else:
+        check_names(errors, path.child("name"), container.name, dns1123_label(container.name))
+    if container.name in seen:
+        errors.duplicate(path.child("name"), container.name)
+    seen.add(container.name)
+    if not container.image:
+        errors.required(path.child("image"))
+    elif container.image != container.image.strip():
+        errors.invalid(path.child("image"), container.image, "must not have leading or trailing whitespace")
+    _validate_ports(container, path.child("ports"), errors)
+    _validate_env(container, path.child("env"), errors)
+    _validate_mounts(container, path.child("volumeMounts"), volumes, errors)
+    _validate_resources(container, path.child("resources"), errors)
+    for field in ("livenessProbe", "readinessProbe", "startupProbe"):
+        probe = getattr(container, field)
+        if probe is not None:
+            _validate_probe(probe, path.child(field), errors)
+            if field != "readinessProbe" and probe.successThreshold not in (None, 0, 1):
+                errors.invalid(path.child(field, "successThreshold"), probe.successThreshold, "must be 1")
+    lifecycle = container.lifecycle
+    if lifecycle is not None:
+        for field, handler in (("postStart", lifecycle.postStart), ("preStop", lifecycle.preStop)):
+            if handler is not None:
+                _validate_handler(handler, path.child("lifecycle", field), errors)
+    context = container.securityContext
+    if context is not None and context.privileged and context.allowPrivilegeEscalation is False:
+        errors.invalid(
+            path.child("securityContext"),
+            False,
+            "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+        )
+
+
+def _validate_init_container(container: Container, path: Path, errors: ErrorList) -> None:
+    if container.restartPolicy == "Always":
+        return
+    for field in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
+        if getattr(container, field) is not None:
+            errors.forbidden(path.child(field), "may not be set for init containers without restartPolicy=Always")
+
+
+def _validate_ports(container: AnyContainer, path: Path, errors: ErrorList) -> None:
+    names: set[str] = set()
+    for index, port in enumerate(container.ports):
+        at = path.index(index)
+        if port.name:
+            check_names(errors, at.child("name"), port.name, port_name(port.name))
+            if port.name in names:
+                errors.duplicate(at.child("name"), port.name)
+            names.add(port.name)
+        if port.containerPort == 0:
+            errors.required(at.child("containerPort"))
+
+
+def _validate_host_ports(spec: PodSpec, path: Path, errors: ErrorList) -> None:
+    taken: set[tuple[str, str, int]] = set()
+    for index, container in enumerate(spec.containers):
+        for position, port in enumerate(container.ports):
+            if not port.hostPort:
+                continue
+            at = path.index(index).child("ports").index(position).child("hostPort")
+            key = (port.protocol, port.hostIP, port.hostPort)
+            if key in taken:
+                errors.duplicate(at, f"{port.hostIP}/{port.protocol}/{port.hostPort}")
+            taken.add(key)
+            if spec.hostNetwork and port.hostPort != port.containerPort:
+                errors.invalid(at, port.hostPort, "must match `containerPort` when `hostNetwork` is true")
+
+
+def _validate_env(container: AnyContainer, path: Path, errors: ErrorList) -> None:
+    for index, variable in enumerate(container.env):
+        at = path.index(index)
+        if not variable.name:
+            errors.required(at.child("name"))
+        else:
+            check_names(errors, at.child("name"), variable.name, relaxed_env_var_name(variable.name))
+        source = variable.valueFrom
+        if source is None:
+            continue
+        chosen = [each for each in source.__struct_fields__ if getattr(source, each) is not None]
+        if variable.value:
+            errors.invalid(at.child("valueFrom"), "", "may not be specified when `value` is not empty")
+        if not chosen:
+            errors.invalid(at.child("valueFrom"), "", _one_of(source))
+        elif len(chosen) > 1:
+            errors.invalid(at.child("valueFrom"), "", "may not have more than one field specified at a time")
+
+
+def _one_of(source: Object) -> str:
+    names = [f"`{each}`" for each in source.__struct_fields__]
+    return f"must specify one of: {', '.join(names[:-1])} or {names[-1]}"
+
+
+def _validate_mounts(container: AnyContainer, path: Path, volumes: set[str], errors: ErrorList) -> None:
+    places: set[str] = set()
+    for index, mount in enumerate(container.volumeMounts):
+        at = path.index(index)
+        if not mount.name:
+            errors.required(at.child("name"))
+        elif mount.name not in volumes:
+            errors.not_found(at.child("name"), mount.name)
+        if not mount.mountPath:
+            errors.required(at.child("mountPath"))
+        elif mount.mountPath in places:
+            errors.invalid(at.child("mountPath"), mount.mountPath, "must be unique")
+        places.add(mount.mountPath)
+        for field in ("subPath", "subPathExpr"):
+            value = getattr(mount, field)
+            if value.startswith("/"):
+                errors.invalid(at.child(field), value, "must be a relative path")
+            elif ".." in value.split("/"):
+                errors.invalid(at.child(field), value, "must not contain '..'")
+        if mount.subPath and mount.subPathExpr:
+            errors.invalid(at.child("subPathExpr"), mount.subPathExpr, "subPathExpr and subPath are mutually exclusive")
+
+
+def _validate_resources(container: AnyContainer, path: Path, errors: ErrorList) -> None:
+    resources = container.resources
+    if not resources.limits and not resources.requests:
+        return
+    for field, quantities in (("limits", resources.limits), ("requests", resources.requests)):
+        for name, quantity in quantities.items():
+            at = path.child(field).key(name)
+            check_names(errors, at, name, qualified_name(name))
+            if parse(quantity) < parse(0):
+                errors.invalid(at, str(quantity), "must be greater than or equal to 0")
+    for name, request in resources.requests.items():
+        limit = resources.limits.get(name)
+        if limit is not None and parse(request) > parse(limit):
+            errors.invalid(
+                path.child("requests"), str(request), f"must be less than or equal to {name} limit of {limit}"
+            )
+
+
+def _validate_probe(probe: Probe, path: Path, errors: ErrorList) -> None:
+    _validate_handler(probe, path, errors)
+
+
+def _validate_handler(handler: Probe | LifecycleHandler, path: Path, errors: ErrorList) -> None:
+    chosen = [each for each in _HANDLERS if getattr(handler, each, None) is not None]
+    if not chosen:
+        errors.required(path, "must specify a handler type")
+    for extra in chosen[1:]:
+        errors.forbidden(path.child(extra), "may not specify more than 1 handler type")
+    if handler.exec is not None and not handler.exec.command:
+        errors.required(path.child("exec", "command"))
+    for field, action in (("httpGet", handler.httpGet), ("tcpSocket", handler.tcpSocket)):
+        if action is None:
+            continue
+        at = path.child(field, "port")
+        problems = port_number(action.port) if isinstance(action.port, int) else port_name(action.port)
+        for each in problems:
+            errors.invalid(at, action.port, each)
+
+
+def _validate_labels(labels: Mapping[str, str], path: Path, errors: ErrorList) -> None:
+    for key, value in labels.items():
+        check_names(errors, path, key, qualified_name(key))
+        check_names(errors, path.key(key), value, label_value(value))
+
+
+def _validate_tolerations(spec: PodSpec, path: Path, errors: ErrorList) -> None:
+    for index, toleration in enumerate(spec.tolerations):
+        at = path.index(index)
+        if toleration.key:
+            check_names(errors, at.child("key"), toleration.key, qualified_name(toleration.key))
+        elif toleration.operator != "Exists":
+            errors.invalid(
+                at.child("operator"),
+                toleration.operator,
+                'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+            )
+        if toleration.operator == "Exists" and toleration.value:
+            errors.invalid(at.child("operator"), toleration.value, "value must be empty when `operator` is 'Exists'")
+        if toleration.tolerationSeconds is not None and toleration.effect != "NoExecute":
+            errors.invalid(
+                at.child("effect"), toleration.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            )
+
+
+def without_mutable(spec: PodSpec) -> PodSpec:
+    """The part of a pod's spec that no update may change."""
+    return replace(
+        spec,
+        containers=tuple(replace(each, image="") for each in spec.containers),
+        initContainers=tuple(replace(each, image="") for each in spec.initContainers),
+        activeDeadlineSeconds=None,
+        tolerations=(),
+        terminationGracePeriodSeconds=None,
+        schedulingGates=(),
+    )

@@ -1,0 +1,277 @@
+"""How the core resources differ from the generic registry: defaults across fields, immutability, validation.
+
+One class for each resource that differs. Documents are plain JSON before admission; validation sees typed objects.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from proa.api.core_v1.configuration import ConfigMap, Secret
+from proa.api.core_v1.event import Event
+from proa.api.core_v1.identity import Namespace
+from proa.api.core_v1.node import Node
+from proa.api.core_v1.persistent_volume import PersistentVolume
+from proa.api.core_v1.pod import Pod
+from proa.api.core_v1.pod_defaults import default_pod_spec, default_pod_template
+from proa.api.core_v1.pod_validation import check_names, validate_pod_spec, without_mutable
+from proa.api.core_v1.replication import ReplicationController
+from proa.api.core_v1.template import PodTemplate
+from proa.machinery.fields import ErrorList, Path
+from proa.machinery.names import cidr, config_key, label_value, qualified_name
+from proa.machinery.strategy import DefaultStrategy
+
+Document = dict[str, Any]
+_SPEC = Path("spec")
+_MAX_DATA = 1024 * 1024
+
+
+class PodStrategy(DefaultStrategy):
+    def default(self, document: Document) -> None:
+        spec = document.get("spec")
+        if spec is not None:
+            default_pod_spec(spec)
+
+    def prepare_for_create(self, document: Document) -> None:
+        document["status"] = {"phase": "Pending"}
+        gates = (document.get("spec") or {}).get("schedulingGates")
+        if gates:
+            waiting = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+            document["status"]["conditions"] = [
+                {**waiting, "message": "Scheduling is blocked due to non-empty scheduling gates"}
+            ]
+
+    def validate(self, new: Pod, errors: ErrorList) -> None:
+        validate_pod_spec(new.spec, _SPEC, errors)
+
+    def validate_update(self, new: Pod, old: Pod, errors: ErrorList) -> None:
+        if len(new.spec.containers) != len(old.spec.containers):
+            errors.forbidden(_SPEC.child("containers"), "pod updates may not add or remove containers")
+            return
+        if without_mutable(new.spec) != without_mutable(old.spec):
+            errors.forbidden(
+                _SPEC,
+                "pod updates may not change fields other than `spec.containers[*].image`,"
+                "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to"
+                " existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was"
+                " previously negative)",
+            )
+        kept = set(map(repr, new.spec.tolerations))
+        if any(repr(each) not in kept for each in old.spec.tolerations):
+            errors.forbidden(_SPEC.child("tolerations"), "existing toleration can not be modified except its seconds")
+        old_deadline, deadline = old.spec.activeDeadlineSeconds, new.spec.activeDeadlineSeconds
+        if old_deadline is not None and (deadline is None or deadline > old_deadline):
+            errors.invalid(
+                _SPEC.child("activeDeadlineSeconds"),
+                deadline,
+                f"must be less than or equal to previous value {old_deadline}",
+            )
+        if new.spec.terminationGracePeriodSeconds != old.spec.terminationGracePeriodSeconds:
+            errors.forbidden(_SPEC.child("terminationGracePeriodSeconds"), "field is immutable")
+        gates = {each.name for each in old.spec.schedulingGates}
+        if any(each.name not in gates for each in new.spec.schedulingGates):
+            errors.forbidden(_SPEC.child("schedulingGates"), "only deletion is allowed, but found new scheduling gate")
+
+
+class PodTemplateStrategy(DefaultStrategy):
+    def default(self, document: Document) -> None:
+        default_pod_template({"spec": document})
+
+    def validate(self, new: PodTemplate, errors: ErrorList) -> None:
+        validate_pod_spec(new.template.spec, Path("template", "spec"), errors)
+
+
+class ReplicationControllerStrategy(DefaultStrategy):
+    def default(self, document: Document) -> None:
+        default_pod_template(document)
+        spec = document.get("spec") or {}
+        labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+        if labels:
+            if not spec.get("selector"):
+                spec["selector"] = dict(labels)
+            metadata = document.setdefault("metadata", {})
+            if not metadata.get("labels"):
+                metadata["labels"] = dict(labels)
+
+    def prepare_for_create(self, document: Document) -> None:
+        document.pop("status", None)
+
+    def validate(self, new: ReplicationController, errors: ErrorList) -> None:
+        if not new.spec.selector:
+            errors.required(_SPEC.child("selector"))
+        if new.spec.template is None:
+            errors.required(_SPEC.child("template"))
+            return
+        labels = new.spec.template.metadata.labels
+        if any(labels.get(key) != value for key, value in new.spec.selector.items()):
+            errors.invalid(
+                _SPEC.child("template", "metadata", "labels"),
+                dict(labels),
+                "`selector` does not match template `labels`",
+            )
+        validate_pod_spec(new.spec.template.spec, _SPEC.child("template", "spec"), errors)
+
+
+class NamespaceStrategy(DefaultStrategy):
+    """A namespace ends only when its `kubernetes` finalizer has been taken off through /finalize."""
+
+    def default(self, document: Document) -> None:
+        metadata = document.setdefault("metadata", {})
+        if metadata.get("name"):
+            labels = metadata.get("labels") or {}
+            metadata["labels"] = {**labels, "kubernetes.io/metadata.name": metadata["name"]}
+
+    def prepare_for_create(self, document: Document) -> None:
+        document["status"] = {"phase": "Active"}
+        finalizers = (document.get("spec") or {}).get("finalizers") or []
+        if "kubernetes" not in finalizers:
+            finalizers = [*finalizers, "kubernetes"]
+        document["spec"] = {"finalizers": finalizers}
+
+    def prepare_for_update(self, document: Document, old: Mapping[str, Any]) -> None:
+        document["spec"] = old.get("spec") or {}
+        document["status"] = old.get("status") or {}
+
+    def validate(self, new: Namespace, errors: ErrorList) -> None:
+        for index, name in enumerate(new.spec.finalizers):
+            if name != "kubernetes" and "/" not in name:
+                errors.invalid(
+                    _SPEC.child("finalizers").index(index), name, "name is neither a standard finalizer name"
+                )
+
+
+class NodeStrategy(DefaultStrategy):
+    def validate(self, new: Node, errors: ErrorList) -> None:
+        for index, taint in enumerate(new.spec.taints):
+            at = _SPEC.child("taints").index(index)
+            check_names(errors, at.child("key"), taint.key, qualified_name(taint.key))
+            if taint.value:
+                check_names(errors, at.child("value"), taint.value, label_value(taint.value))
+            if not taint.effect:
+                errors.required(at.child("effect"))
+        seen = [(each.key, each.effect) for each in new.spec.taints]
+        for index, each in enumerate(seen):
+            if each in seen[:index]:
+                errors.duplicate(_SPEC.child("taints").index(index), {"key": each[0], "effect": each[1]})
+        for index, network in enumerate(new.spec.podCIDRs):
+            check_names(errors, _SPEC.child("podCIDRs").index(index), network, cidr(network))
+
+    def validate_update(self, new: Node, old: Node, errors: ErrorList) -> None:
+        for field in ("podCIDRs", "providerID"):
+            before, after = getattr(old.spec, field), getattr(new.spec, field)
+            if before and before != after:
+                errors.forbidden(_SPEC.child(field), "node updates may only change podCIDR and providerID when unset")
+
+
+def _validate_data(names: Mapping[str, Any], path: Path, errors: ErrorList) -> None:
+    for name in names:
+        check_names(errors, path.key(name), name, config_key(name))
+
+
+def _size(*parts: Mapping[str, str | bytes]) -> int:
+    return sum(len(each if isinstance(each, bytes) else each.encode()) for part in parts for each in part.values())
+
+
+class ConfigMapStrategy(DefaultStrategy):
+    def validate(self, new: ConfigMap, errors: ErrorList) -> None:
+        _validate_data(new.data, Path("data"), errors)
+        _validate_data(new.binaryData, Path("binaryData"), errors)
+        for name in new.binaryData:
+            if name in new.data:
+                errors.invalid(Path("data").key(name), name, "duplicate of key present in binaryData")
+        if _size(new.data, new.binaryData) > _MAX_DATA:
+            errors.too_long(Path(""), _MAX_DATA)
+
+    def validate_update(self, new: ConfigMap, old: ConfigMap, errors: ErrorList) -> None:
+        if not old.immutable:
+            return
+        if not new.immutable:
+            errors.forbidden(Path("immutable"), "field is immutable when `immutable` is set")
+        for field in ("data", "binaryData"):
+            if getattr(new, field) != getattr(old, field):
+                errors.forbidden(Path(field), "field is immutable when `immutable` is set")
+
+
+_NEEDED_KEYS = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+
+
+class SecretStrategy(DefaultStrategy):
+    """`stringData` is write only: it ends up in `data`."""
+
+    def prepare_for_create(self, document: Document) -> None:
+        _move_string_data(document)
+
+    def prepare_for_update(self, document: Document, old: Mapping[str, Any]) -> None:
+        _move_string_data(document)
+        if not document.get("type"):
+            document["type"] = old.get("type")
+
+    def validate(self, new: Secret, errors: ErrorList) -> None:
+        _validate_data(new.data, Path("data"), errors)
+        if _size(new.data) > _MAX_DATA:
+            errors.too_long(Path("data"), _MAX_DATA)
+        for key in _NEEDED_KEYS.get(new.type, ()):
+            if key not in new.data:
+                errors.required(Path("data").key(key))
+        if new.type == "kubernetes.io/basic-auth" and not {"username", "password"} & set(new.data):
+            errors.required(Path("data").key("username"))
+            errors.required(Path("data").key("password"))
+        if new.type == "kubernetes.io/service-account-token":
+            account = "kubernetes.io/service-account.name"
+            if not new.metadata.annotations.get(account):
+                errors.required(Path("metadata", "annotations").key(account))
+
+    def validate_update(self, new: Secret, old: Secret, errors: ErrorList) -> None:
+        if new.type != old.type:
+            errors.immutable(Path("type"), new.type)
+        if not old.immutable:
+            return
+        if not new.immutable:
+            errors.forbidden(Path("immutable"), "field is immutable when `immutable` is set")
+        if new.data != old.data:
+            errors.forbidden(Path("data"), "field is immutable when `immutable` is set")
+
+
+def _move_string_data(document: Document) -> None:
+    texts = document.pop("stringData", None)
+    if texts:
+        data = document.get("data") or {}
+        document["data"] = {**data, **{key: b64encode(text.encode()).decode() for key, text in texts.items()}}
+
+
+class EventStrategy(DefaultStrategy):
+    def validate(self, new: Event, errors: ErrorList) -> None:
+        namespace = new.involvedObject.namespace
+        if (namespace and new.metadata.namespace != namespace) or (
+            not namespace and new.metadata.namespace != "default"
+        ):
+            errors.invalid(Path("involvedObject", "namespace"), namespace, "does not match event.namespace")
+
+
+class PersistentVolumeStrategy(DefaultStrategy):
+    def prepare_for_create(self, document: Document) -> None:
+        document["status"] = {"phase": "Pending"}
+
+    def validate(self, new: PersistentVolume, errors: ErrorList) -> None:
+        if not new.spec.accessModes:
+            errors.required(_SPEC.child("accessModes"))
+        if "storage" not in new.spec.capacity:
+            errors.required(_SPEC.child("capacity"))
+
+
+class PersistentVolumeClaimStrategy(DefaultStrategy):
+    def prepare_for_create(self, document: Document) -> None:
+        document["status"] = {"phase": "Pending"}
+
+    def validate(self, new: Any, errors: ErrorList) -> None:
+        if not new.spec.accessModes:
+            errors.required(_SPEC.child("accessModes"), "at least 1 access mode is required")
+        if "storage" not in new.spec.resources.requests:
+            errors.required(_SPEC.child("resources").key("storage"))

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from proa.api.core_v1.pod_defaults import default_pull_policy
+from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, PODS, SECRETS, SERVICES
+from tests.unit.api.writing import create_errors, created, defaulted, update_errors
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "p", "namespace": "d"},
+        "spec": {"containers": [{"name": "a", "image": "x:1"}], **spec},
+    }
+
+
+def container(**fields: Any) -> dict[str, Any]:
+    return {"name": "a", "image": "x:1", **fields}
+
+
+def service(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "s", "namespace": "d"}, "spec": {"ports": [{"port": 80}], **spec}}
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("nginx", "Always"),
+        ("nginx:latest", "Always"),
+        ("nginx:1.2", "IfNotPresent"),
+        ("host:5000/nginx", "Always"),
+        ("host:5000/nginx:1", "IfNotPresent"),
+        ("nginx@sha256:abc", "IfNotPresent"),
+    ],
+)
+def test_the_pull_policy_follows_from_the_tag(image: str, policy: str) -> None:
+    assert default_pull_policy(image) == policy
+
+
+def test_a_pod_gets_what_upstream_would_fill_in() -> None:
+    spec = defaulted(PODS, pod(volumes=[{"name": "v"}], serviceAccountName="robot"))["spec"]
+    assert spec["volumes"] == [{"name": "v", "emptyDir": {}}]
+    assert spec["serviceAccount"] == "robot"
+    assert spec["restartPolicy"] == "Always"
+    assert spec["dnsPolicy"] == "ClusterFirst"
+    assert spec["containers"][0]["terminationMessagePath"] == "/dev/termination-log"
+
+
+def test_a_limit_without_a_request_is_also_the_request() -> None:
+    resources = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}}
+    spec = defaulted(PODS, pod(containers=[container(resources=resources)]))["spec"]
+    assert spec["containers"][0]["resources"]["requests"] == {"cpu": "500m", "memory": "1Gi"}
+
+
+def test_a_new_pod_is_pending_whatever_the_client_said() -> None:
+    assert created(PODS, {**pod(), "status": {"phase": "Running"}})["status"] == {"phase": "Pending"}
+
+
+def test_a_good_pod_has_no_errors() -> None:
+    probe = {"httpGet": {"path": "/", "port": "web"}}
+    good = container(
+        ports=[{"name": "web", "containerPort": 80}],
+        env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        volumeMounts=[{"name": "v", "mountPath": "/v"}],
+        livenessProbe=probe,
+        resources={"limits": {"cpu": "1"}},
+    )
+    assert create_errors(PODS, pod(containers=[good], volumes=[{"name": "v", "emptyDir": {}}])) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        ({"containers": []}, "spec.containers: Required value"),
+        ({"containers": [{"name": "a"}]}, "spec.containers[0].image: Required value"),
+        ({"containers": [{"image": "x"}]}, "spec.containers[0].name: Required value"),
+        ({"containers": [container(), container()]}, 'spec.containers[1].name: Duplicate value: "a"'),
+        (
+            {"containers": [container(volumeMounts=[{"name": "v", "mountPath": "/v"}])]},
+            'spec.containers[0].volumeMounts[0].name: Not found: "v"',
+        ),
+        (
+            {"containers": [container(resources={"limits": {"cpu": "1"}, "requests": {"cpu": "2"}})]},
+            'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
+        ),
+        (
+            {"containers": [container(livenessProbe={})]},
+            "spec.containers[0].livenessProbe: Required value: must specify a handler type",
+        ),
+        (
+            {"volumes": [{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]},
+            "spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type",
+        ),
+        (
+            {"dnsPolicy": "None"},
+            "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is"
+            " None",
+        ),
+    ],
+)
+def test_a_wrong_pod_is_told_which_field_is_wrong(spec: dict[str, Any], error: str) -> None:
+    assert error in create_errors(PODS, pod(**spec))
+
+
+def test_a_pods_image_may_change_and_little_else() -> None:
+    assert update_errors(PODS, pod(), pod(containers=[container(image="y:2")])) == []
+    (error,) = update_errors(PODS, pod(), pod(restartPolicy="Never"))
+    assert error.startswith("spec: Forbidden: pod updates may not change fields other than")
+    assert update_errors(PODS, pod(), pod(tolerations=[{"operator": "Exists"}])) == []
+    assert update_errors(PODS, pod(tolerations=[{"operator": "Exists"}]), pod())
+
+
+def test_a_service_targets_its_own_port_by_default() -> None:
+    spec = defaulted(SERVICES, service(type="NodePort", sessionAffinity="ClientIP"))["spec"]
+    assert spec["ports"][0] == {"port": 80, "targetPort": 80, "protocol": "TCP"}
+    assert spec["sessionAffinityConfig"] == {"clientIP": {"timeoutSeconds": 10800}}
+    assert (spec["externalTrafficPolicy"], spec["internalTrafficPolicy"]) == ("Cluster", "Cluster")
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        ({"ports": []}, "spec.ports: Required value"),
+        ({"ports": [{"port": 1}, {"port": 2}]}, "spec.ports[0].name: Required value"),
+        ({"type": "ExternalName"}, "spec.externalName: Required value"),
+        ({"clusterIP": "1.2.3"}, 'spec.clusterIPs[0]: Invalid value: "1.2.3"'),
+        ({"ports": [{"port": 1, "nodePort": 30000}]}, "spec.ports[0].nodePort: Forbidden: may not be used when `type`"),
+    ],
+)
+def test_a_wrong_service_is_told_which_field_is_wrong(spec: dict[str, Any], error: str) -> None:
+    assert any(each.startswith(error) for each in create_errors(SERVICES, service(**spec)))
+
+
+def test_a_service_that_stops_being_reachable_from_outside_loses_its_node_ports() -> None:
+    old = defaulted(SERVICES, service(type="NodePort", ports=[{"port": 80, "nodePort": 30001}]))
+    new = deepcopy(old)
+    new["spec"]["type"] = "ClusterIP"
+    assert SERVICES.strategy is not None
+    SERVICES.strategy.prepare_for_update(new, old)
+    assert "nodePort" not in new["spec"]["ports"][0]
+    assert "externalTrafficPolicy" not in new["spec"]
+
+
+def test_string_data_becomes_data() -> None:
+    secret = created(SECRETS, {"metadata": {"name": "s"}, "data": {"a": "eA=="}, "stringData": {"b": "y"}})
+    assert secret["data"] == {"a": "eA==", "b": "eQ=="}
+    assert "stringData" not in secret
+    assert secret["type"] == "Opaque"
+
+
+def test_immutable_data_stays() -> None:
+    old = {"metadata": {"name": "c"}, "immutable": True, "data": {"a": "1"}}
+    new = {"metadata": {"name": "c"}, "immutable": True, "data": {"a": "2"}}
+    assert update_errors(CONFIG_MAPS, old, new) == [
+        "data: Forbidden: field is immutable when `immutable` is set",
+    ]
+
+
+def test_a_tls_secret_needs_its_keys() -> None:
+    errors = create_errors(SECRETS, {"metadata": {"name": "s"}, "type": "kubernetes.io/tls"})
+    assert errors == ["data[tls.crt]: Required value", "data[tls.key]: Required value"]
+
+
+def test_a_namespace_is_made_with_its_finalizer_its_label_and_its_phase() -> None:
+    namespace = created(NAMESPACES, {"metadata": {"name": "n"}})
+    assert namespace["spec"] == {"finalizers": ["kubernetes"]}
+    assert namespace["status"] == {"phase": "Active"}
+    assert namespace["metadata"]["labels"] == {"kubernetes.io/metadata.name": "n"}

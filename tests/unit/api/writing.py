@@ -1,0 +1,40 @@
+"""What the API server does with a document before it is stored, without the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proa.machinery.decode import to_typed
+from proa.machinery.default import defaulter_of
+from proa.machinery.fields import ErrorList
+from proa.machinery.resource import Resource
+from proa.machinery.schema import schema_of
+
+
+def defaulted(resource: Resource[Any], document: dict[str, Any]) -> dict[str, Any]:
+    defaulter_of(schema_of(resource.type))(document)
+    assert resource.strategy is not None
+    resource.strategy.default(document)
+    return document
+
+
+def created(resource: Resource[Any], document: dict[str, Any]) -> dict[str, Any]:
+    defaulted(resource, document)
+    assert resource.strategy is not None
+    resource.strategy.prepare_for_create(document)
+    return document
+
+
+def create_errors(resource: Resource[Any], document: dict[str, Any]) -> list[str]:
+    errors = ErrorList()
+    assert resource.strategy is not None
+    resource.strategy.validate(to_typed(created(resource, document), resource.type), errors)
+    return [str(each) for each in errors]
+
+
+def update_errors(resource: Resource[Any], old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    errors = ErrorList()
+    assert resource.strategy is not None
+    before, after = (to_typed(defaulted(resource, each), resource.type) for each in (old, new))
+    resource.strategy.validate_update(after, before, errors)
+    return [str(each) for each in errors]
