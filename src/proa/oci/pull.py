@@ -32,6 +32,7 @@ from proa.oci.store import Image, ImageStore
 
 log = logging.getLogger(__name__)
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _ATTEMPTS = 3
@@ -90,9 +91,7 @@ class Puller:
         await self._scope.close()
         await self._client.close()
 
-    async def _once(
-        self, running: dict[Any, asyncio.Task[T]], key: Any, work: Callable[[], Coroutine[Any, Any, T]]
-    ) -> T:
+    async def _once(self, running: dict[K, asyncio.Task[T]], key: K, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         task = running.get(key)
         if task is None:
             task = running[key] = self._scope.spawn(work(), name=str(key))

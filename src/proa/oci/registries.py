@@ -59,6 +59,9 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     insecure_skip_verify: bool = False
 
 
+_SYSTEM_TLS = Tls()
+
+
 class Mirror(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: tuple[str, ...] = ()
     rewrite: dict[str, str] = {}
@@ -85,7 +88,7 @@ class Endpoint:
     path: str
     query: str = ""
     credentials: tuple[Credentials, ...] = ()
-    tls: Tls = Tls()
+    tls: Tls = _SYSTEM_TLS
 
     @property
     def host(self) -> str:
@@ -134,7 +137,7 @@ def _endpoint(registries: Registries, url: str, path: str, auth: tuple[Credentia
     known = [config.auth for config in configured if config.auth is not None]
     known += [registries.docker_auths[key] for key in keys if key in registries.docker_auths]
     credentials = tuple(dict.fromkeys(entry.decoded() for entry in (*auth, *known)))
-    tls = next((config.tls for config in configured if config.tls is not None), Tls())
+    tls = next((config.tls for config in configured if config.tls is not None), _SYSTEM_TLS)
     return Endpoint(url, path, query, credentials, tls)
 
 

@@ -26,6 +26,7 @@ from proa.oci.errors import (
     UnauthorizedError,
 )
 from proa.oci.model import INDEX_TYPES, MANIFEST_TYPES, Descriptor
+from proa.oci.reference import is_digest
 from proa.oci.registries import Credentials, Endpoint, Tls
 from proa.oci.store import ImageStore
 
@@ -51,7 +52,7 @@ class Client:
 
     def __init__(self) -> None:
         self._sessions: dict[Tls, aiohttp.ClientSession] = {}
-        self._tokens: dict[tuple[str, str], str] = {}
+        self._tokens: dict[tuple[str, str, tuple[Credentials, ...]], str] = {}
         self.bytes_downloaded = 0
         self.requests = 0
 
@@ -67,7 +68,7 @@ class Client:
             raise CorruptContentError(f"manifest {target} of {endpoint.host} is larger than {_MANIFEST_LIMIT} bytes")
         if ":" in target:
             verify(data, target)
-        elif announced:
+        elif is_digest(announced):
             verify(data, announced)
         return data, answer.content_type
 
@@ -111,7 +112,7 @@ class Client:
 
         url = f"{endpoint.url}/v2/{endpoint.path}/{path}" + (f"?{endpoint.query}" if endpoint.query else "")
         session = await self._session(endpoint.tls)
-        key = (endpoint.url, endpoint.path)
+        key = (endpoint.url, endpoint.path, endpoint.credentials)
         attempts: list[Credentials | None] = [*endpoint.credentials] or [None]
         try:
             while True:
@@ -124,9 +125,7 @@ class Client:
                         return
                     challenge = answer.headers.get("WWW-Authenticate", "")
                 self._tokens.pop(key, None)
-                if not attempts:
-                    raise _unauthorized(endpoint)
-                self._tokens[key] = await self._authorize(session, endpoint, challenge, attempts.pop(0))
+                self._tokens[key] = await self._accepted(session, endpoint, challenge, attempts)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
             raise RegistryUnavailableError(f"{endpoint.url} cannot be reached: {_words(error)}") from error
         except aiohttp.ClientError as error:
@@ -149,13 +148,27 @@ class Client:
                 self._sessions[tls] = session
         return self._sessions[tls]
 
+    async def _accepted(
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, challenge: str, left: list[Credentials | None]
+    ) -> str:
+        """The Authorization header for the first credentials in `left` that are not refused at once; takes them out."""
+        while left:
+            try:
+                return await self._authorize(session, endpoint, challenge, left.pop(0))
+            except UnauthorizedError:
+                if not left:
+                    raise
+        raise _unauthorized(endpoint)
+
     async def _authorize(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, challenge: str, user: Credentials | None
     ) -> str:
         """The Authorization header that answers `challenge`."""
         scheme, _, rest = challenge.partition(" ")
         if scheme.lower() == "basic":
-            return _basic(user) if user is not None else ""
+            if user is None:
+                raise _unauthorized(endpoint)
+            return _basic(user)
         if scheme.lower() != "bearer":
             raise UnauthorizedError(
                 f"{endpoint.host} wants authentication by {scheme or 'nothing known'}: expected Bearer"
@@ -230,9 +243,7 @@ def _continues(answer: aiohttp.ClientResponse, start: int) -> bool:
     return answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
-def _basic(user: Credentials | None) -> str:
-    if user is None:
-        return ""
+def _basic(user: Credentials) -> str:
     return "Basic " + b64encode(f"{user.username}:{user.password}".encode()).decode()
 
 
