@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from proa.control.controller import Context, Controller
 from proa.control.manager import ControllerFactory
 from proa.controllers.deployment import DeploymentController
+from proa.controllers.endpoints import EndpointsController
+from proa.controllers.endpointslice import EndpointSliceController
+from proa.controllers.node_ipam import NodeIPAMController
 from proa.controllers.replicaset import ReplicaSetController
+from proa.controllers.root_ca import RootCAController
+from proa.controllers.serviceaccount import ServiceAccountController
+from proa.controllers.settings import Settings
 
-CONTROLLERS: tuple[ControllerFactory, ...] = (
-    ReplicaSetController,
-    DeploymentController,
+CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
+    lambda context, settings: ReplicaSetController(context),
+    lambda context, settings: DeploymentController(context),
+    lambda context, settings: EndpointSliceController(context),
+    lambda context, settings: EndpointsController(context),
+    lambda context, settings: ServiceAccountController(context),
+    lambda context, settings: RootCAController(context, settings.root_ca),
+    lambda context, settings: NodeIPAMController(context, settings),
 )
+
+
+def controllers(settings: Settings) -> tuple[ControllerFactory, ...]:
+    """What a ControllerManager is given."""
+    return tuple(_bound(make, settings) for make in CONTROLLERS)
+
+
+def _bound(make: Callable[[Context, Settings], Controller], settings: Settings) -> ControllerFactory:
+    return lambda context: make(context, settings)
