@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from proa.aio.clock import Clock
-from proa.api.core_v1 import Pod, Probe, Service
+from proa.api.core_v1 import Container, EphemeralContainer, Pod, Probe, Service
 from proa.base.errors import ProaError
 from proa.client.events import EventRecorder
 from proa.client.protocol import Client
+from proa.kubelet.images import ImagePuller
 from proa.kubelet.status import Host
 from proa.machinery.declare import Object
 from proa.machinery.resource import Resource
-from proa.runtime.protocol import ContainerStatus, Images, Mount, Runtime, SandboxStatus
+from proa.runtime.protocol import ContainerStatus, Mount, Runtime, SandboxStatus
 
 T = TypeVar("T", bound=Object)
 
+AnyContainer = Container | EphemeralContainer
+
 
 class StepError(ProaError):
-    """A step could not do its part. `reason` goes into the container's waiting state, `event` names the Event."""
+    """A step could not do its part.
 
-    def __init__(self, reason: str, message: str, *, event: str = "Failed") -> None:
+    reason: the container's waiting reason. events: (reason, message) of the Warnings to tell. container: how the
+    container is that the step had already made.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        events: Sequence[tuple[str, str]] = (),
+        container: ContainerStatus | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
-        self.event = event
+        self.events = events
+        self.container = container
 
 
 class Journal(Protocol):
@@ -57,10 +72,12 @@ class ServiceLister(Protocol):
 class Volumes(Protocol):
     """The files a pod's containers see."""
 
-    async def set_up(self, pod: Pod, state_ips: Sequence[str]) -> None:
+    async def set_up(self, pod: Pod) -> None:
         """Make or refresh every volume. Raises StepError naming the volume."""
 
-    async def mounts(self, pod: Pod, container_name: str, env: dict[str, str], ips: Sequence[str]) -> tuple[Mount, ...]:
+    async def mounts(
+        self, pod: Pod, container: AnyContainer, attempt: int, env: Mapping[str, str], ips: Sequence[str]
+    ) -> tuple[Mount, ...]:
         """The container's mounts, its managed files (hosts, resolv.conf, termination log) among them."""
 
     async def tear_down(self, uid: str) -> None:
@@ -78,7 +95,9 @@ class Volumes(Protocol):
 class Prober(Protocol):
     """Runs one probe once."""
 
-    async def probe(self, pod: Pod, container: Any, status: ContainerStatus, probe: Probe, ip: str) -> tuple[bool, str]:
+    async def probe(
+        self, pod: Pod, container: AnyContainer, status: ContainerStatus, probe: Probe, ip: str
+    ) -> tuple[bool, str]:
         """Success, and what was seen. A probe that cannot be run has failed."""
 
 
@@ -119,7 +138,7 @@ class Services:
     config: NodeConfig
     client: Client
     runtime: Runtime
-    images: Images
+    images: ImagePuller
     volumes: Volumes
     objects: Objects
     services: ServiceLister
