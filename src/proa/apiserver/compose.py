@@ -19,11 +19,14 @@ from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.codec import codec_of
 from proa.apiserver.conversion import CONVERSIONS
 from proa.apiserver.dispatch import Dispatcher, Served
+from proa.apiserver.handlers.discovery import DiscoveryHandlers
+from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
 from proa.apiserver.handlers.resources import ResourceHandlers
 from proa.apiserver.identity import AnyAuthenticator, Authenticator, Authorizer, FirstOpinion, TokenIssuer
 from proa.apiserver.metrics import RequestMetrics
 from proa.apiserver.registry import Registry
-from proa.apiserver.server import HttpServer
+from proa.apiserver.reply import json_reply
+from proa.apiserver.server import HttpServer, Request, Response
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
 from proa.store.watchcache import WatchCache
@@ -53,26 +56,28 @@ class ApiServer:
         self.config = config
         self.port = config.port
         self.registries: dict[tuple[str, str, str], Registry] = {}
-        self._caches: dict[str, WatchCache] = {}
-        self._metrics = RequestMetrics()
-        self._access = Access(
+        self.metrics = RequestMetrics()
+        self.access = Access(
             AnyAuthenticator(config.authenticators), FirstOpinion(config.authorizers), anonymous=config.anonymous
         )
-        self._dispatcher = Dispatcher(self._access, self._metrics)
+        self._resources = tuple(config.resources if config.resources is not None else builtin_resources())
+        self._caches: dict[str, WatchCache] = {}
+        self._dispatcher = Dispatcher(self.access, self.metrics)
         self._http = HttpServer(self._dispatcher)
         self._chain = Chain(config.admission)
-        served = config.resources if config.resources is not None else builtin_resources()
-        for resource in served:
+        self._started = False
+        for resource in self._resources:
             if "get" in resource.verbs and "update" in resource.verbs:
-                self._add(resource)
+                self._serve(resource)
+        self._serve_paths()
 
-    def _add(self, resource: Resource[Any]) -> None:
+    def _serve(self, resource: Resource[Any]) -> None:
         prefix = keys.prefix(resource)
         identity = (resource.group, resource.version, resource.plural)
         codec = codec_of(resource)
         if prefix not in self._caches:
-            stored = CONVERSIONS[identity].storage if identity in CONVERSIONS else None
-            if stored is not None:
+            if identity in CONVERSIONS:
+                stored = "/".join(CONVERSIONS[identity].storage)
                 raise ValueError(f"{resource.qualified} is stored as {stored}, which must be registered before it")
             self._caches[prefix] = WatchCache(self.config.store, prefix, codec=codec)
         registry = Registry(resource, self._caches[prefix], codec, clock=self.config.clock, admission=self._chain)
@@ -84,6 +89,30 @@ class ApiServer:
                 table["status", verb] = getattr(handlers, verb)
         self._dispatcher.serve_resource(Served(resource, table, frozenset(each.name for each in resource.subresources)))
 
+    def _serve_paths(self) -> None:
+        serve = self._dispatcher.serve_path
+        discovery = DiscoveryHandlers(lambda: self._resources, lambda: f"{self.config.host}:{self.port}")
+        serve("/api", discovery.legacy)
+        serve("/apis", discovery.groups)
+        serve("/api/", discovery.below)
+        serve("/apis/", discovery.below)
+        health = HealthHandlers({"ping": _well}, {"started": self._check_started, "shutdown": self._check_shutdown})
+        for probe in ("/healthz", "/livez", "/readyz"):
+            serve(probe, health.health)
+            serve(probe + "/", health.health)
+        serve("/version", version)
+        serve("/metrics", metrics_handler(self.metrics, self.statistics))
+        serve("/", self._paths)
+
+    async def _paths(self, request: Request) -> Response:
+        return json_reply({"paths": self._dispatcher.paths})
+
+    async def _check_started(self) -> str:
+        return "" if self._started else "the caches are being loaded"
+
+    async def _check_shutdown(self) -> str:
+        return "the server is stopping" if self._http.stopping.is_set() else ""
+
     def registry(self, resource: Resource[Any]) -> Registry:
         """The registry that serves a resource."""
         return self.registries[resource.group, resource.version, resource.plural]
@@ -92,15 +121,20 @@ class ApiServer:
         """Load the caches, listen."""
         await asyncio.gather(*(cache.start() for cache in self._caches.values()))
         self.port = await self._http.start(self.config.host, self.config.port, self.config.tls)
+        self._started = True
 
     async def stop(self) -> None:
         """End watches, close connections and caches; the store is its owner's."""
-        await self._http.stop()
         for cache in self._caches.values():
             await cache.close()
+        await self._http.stop()
 
     def statistics(self) -> Mapping[str, Mapping[str, float]]:
-        found: dict[str, Mapping[str, float]] = {"http": self._http.statistics(), "access": self._access.statistics()}
+        found: dict[str, Mapping[str, float]] = {"http": self._http.statistics(), "access": self.access.statistics()}
         for prefix, cache in self._caches.items():
             found[f"cache{prefix.removeprefix('/registry')}".rstrip("/")] = cache.statistics()
         return found
+
+
+async def _well() -> str:
+    return ""

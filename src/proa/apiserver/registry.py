@@ -280,7 +280,7 @@ class Registry:
             now = self.now()
             document = prepare.tracked(old, document, options, now, subresource)
             document["metadata"].pop("resourceVersion", None)
-            encoded = prepare.update(document, item, subresource)
+            encoded = prepare.update(document, old, self.shown(item).object)
             await self._admission.validate(attributes)
             if options.dry_run:
                 return Item(key, item.revision, _at(encoded, item.revision), self.codec)

@@ -122,8 +122,6 @@ class Watch:
                     if shown:
                         yield shown
                     continue
-                if subscription.ended:
-                    return
                 over = clock() >= end
                 if options.bookmarks:
                     yield [self._bookmark({})]

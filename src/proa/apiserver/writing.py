@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import msgspec
-
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
@@ -19,12 +17,12 @@ from proa.machinery import apply, decode
 from proa.machinery import status as failures
 from proa.machinery.default import defaulter_of
 from proa.machinery.fields import ErrorList
+from proa.machinery.object_meta import validate_object_meta, validate_object_meta_update
 from proa.machinery.resource import ObjectType, Resource
 from proa.machinery.schema import schema_of
-from proa.store.item import Item
+from proa.machinery.strategy import DEFAULT
+from proa.machinery.validate import validate_facts, validate_facts_update
 
-# A node says its status when it registers; every other status is its controller's, after the create.
-_STATUS_ON_CREATE = frozenset({"nodes"})
 _UNKNOWN_MANAGER = "unknown"
 
 
@@ -33,8 +31,7 @@ class Preparation:
 
     def __init__(self, resource: Resource[Any]) -> None:
         self._resource = resource
-        self._strategy = resource.strategy
-        self._has_status = resource.subresource("status") is not None
+        self._strategy: Any = resource.strategy or DEFAULT
         self._schema = schema_of(cast(ObjectType, resource.type))
         self._default = defaulter_of(self._schema)
 
@@ -47,33 +44,26 @@ class Preparation:
 
     def new(self, document: Document) -> None:
         """Default and prepare a new object."""
-        if self._has_status and self._resource.qualified not in _STATUS_ON_CREATE:
-            document.pop("status", None)
         self._default(document)
-        if self._strategy is not None:
-            self._strategy.default(document)
-            self._strategy.prepare_for_create(document)
+        self._strategy.default(document)
+        self._strategy.prepare_for_create(document)
 
     def shaped(self, document: Document, old: Mapping[str, Any], subresource: str) -> Document:
-        """What of `document` an update of the object, or of its status, may change; the rest is `old`'s."""
-        if subresource == "status":
-            status = document.get("status")
-            kept = {name: value for name, value in old.items() if name != "status"}
-            return {**kept, "metadata": document["metadata"], **({} if status is None else {"status": status})}
-        if self._has_status:
-            if "status" in old:
-                document["status"] = old["status"]
-            else:
-                document.pop("status", None)
-        return document
+        """What of `document` a write through `subresource` may change; the rest is `old`'s."""
+        if subresource != "status":
+            return document
+        status = document.get("status")
+        kept = {name: value for name, value in old.items() if name != "status"}
+        return {**kept, "metadata": document["metadata"], **({} if status is None else {"status": status})}
 
     def changed(self, document: Document, old: Mapping[str, Any], subresource: str) -> None:
         """Default and prepare an updated object."""
         self._default(document)
-        if self._strategy is not None:
-            self._strategy.default(document)
-            if not subresource:
-                self._strategy.prepare_for_update(document, old)
+        self._strategy.default(document)
+        if not subresource:
+            self._strategy.prepare_for_update(document, old)
+        elif subresource == "status":
+            self._strategy.prepare_for_status_update(document, old)
 
     def tracked(
         self, old: Mapping[str, Any] | None, document: Document, options: WriteOptions, now: str, subresource: str = ""
@@ -91,26 +81,29 @@ class Preparation:
         """The stored bytes of a new object. Raises StatusError 422 naming everything that is wrong."""
         typed = self._typed(document)
         errors = ErrorList()
-        self._validate(typed, errors)
+        self._validate(document, typed, errors)
         self._raise(document, errors)
-        return msgspec.json.encode(typed)
+        return decode.encode(typed)
 
-    def update(self, document: Document, old: Item, subresource: str) -> bytes:
+    def update(self, document: Document, old: Mapping[str, Any], old_typed: Any) -> bytes:
         """The stored bytes of a changed object. Raises StatusError 422."""
         typed = self._typed(document)
         errors = ErrorList()
-        self._validate(typed, errors)
-        if self._strategy is not None:
-            self._strategy.validate_update(typed, old.object, errors)
+        self._validate(document, typed, errors)
+        validate_object_meta_update(typed.metadata, old_typed.metadata, errors)
+        validate_facts_update(document, old, self._schema, errors)
+        self._strategy.validate_update(typed, old_typed, errors)
         self._raise(document, errors)
-        return msgspec.json.encode(typed)
+        return decode.encode(typed)
 
     def _typed(self, document: Document) -> Any:
         return decode.to_typed(document, self._resource.type)
 
-    def _validate(self, typed: Any, errors: ErrorList) -> None:
-        if self._strategy is not None:
-            self._strategy.validate(typed, errors)
+    def _validate(self, document: Document, typed: Any, errors: ErrorList) -> None:
+        resource = self._resource
+        validate_object_meta(typed.metadata, errors, namespaced=resource.namespaced, name_rule=resource.name_rule)
+        validate_facts(document, self._schema, errors)
+        self._strategy.validate(typed, errors)
 
     def _raise(self, document: Document, errors: ErrorList) -> None:
         if errors:

@@ -1,0 +1,202 @@
+"""The client protocol without sockets: one user's calls straight to the registries.
+
+The same authorization, admission and validation as over HTTP, but objects are the watch cache's own decoded ones,
+shared and frozen, and nothing is encoded twice. Not here: retries and informers (`proa.client`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+import msgspec
+
+from proa.apiserver import patching
+from proa.apiserver.identity import User
+from proa.apiserver.metadata import Document
+from proa.apiserver.options import ReadOptions, WatchOptions, WriteOptions
+from proa.apiserver.registry import Registry
+from proa.apiserver.requestinfo import RequestInfo
+from proa.client.protocol import Listing, PatchType, WatchEvent
+from proa.machinery import status as failures
+from proa.machinery.declare import Object
+from proa.machinery.decode import to_document
+from proa.machinery.resource import Resource
+
+T = TypeVar("T", bound=Object)
+
+
+class Server(Protocol):
+    """What of the API server a client needs."""
+
+    def registry(self, resource: Resource[Any]) -> Registry: ...
+    def may(self, user: User, info: RequestInfo) -> None: ...
+    async def post(
+        self,
+        resource: Resource[Any],
+        namespace: str,
+        name: str,
+        subresource: str,
+        body: Document,
+        options: WriteOptions,
+    ) -> Document: ...
+    async def document(self, user: User, method: str, path: str, body: Any, query: Mapping[str, str]) -> Document: ...
+
+
+class InProcessClient:
+    """See `proa.client.protocol.Client`. `manager` is who managedFields says wrote."""
+
+    def __init__(self, server: Server, user: User, manager: str = "") -> None:
+        self._server = server
+        self._user = user
+        self._manager = manager or user.name.rpartition(":")[2]
+
+    async def get(self, resource: Resource[T], name: str, namespace: str = "", *, resource_version: str = "") -> T:
+        registry = self._allowed("get", resource, namespace, name)
+        return cast(T, (await registry.get(namespace, name, resource_version)).object)
+
+    async def list(
+        self,
+        resource: Resource[T],
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: int = 0,
+        continue_: str = "",
+        resource_version: str = "",
+    ) -> Listing[T]:
+        registry = self._allowed("list", resource, namespace)
+        page = await registry.list(
+            namespace, ReadOptions(label_selector, field_selector, limit, continue_, resource_version)
+        )
+        return Listing([item.object for item in page.items], str(page.revision), page.continue_)
+
+    async def watch(
+        self,
+        resource: Resource[T],
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str = "",
+        bookmarks: bool = True,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Sequence[WatchEvent[T]]]:
+        registry = self._allowed("watch", resource, namespace)
+        options = WatchOptions(
+            label_selector, field_selector, resource_version, timeout=timeout or 0.0, bookmarks=bookmarks
+        )
+        watch = await registry.watch(namespace, options)
+        try:
+            async for batch in watch.batches():
+                yield [
+                    WatchEvent(shown.type, _bookmark(resource, shown.item.revision) if shown.type == "BOOKMARK"
+                               else shown.item.object)
+                    for shown in batch
+                ]  # fmt: skip
+        finally:
+            watch.close()
+
+    async def create(self, resource: Resource[T], obj: T, *, dry_run: bool = False) -> T:
+        document = to_document(obj)
+        namespace = (document.get("metadata") or {}).get("namespace", "")
+        registry = self._allowed("create", resource, namespace)
+        item = await registry.create(namespace, document, self._options(dry_run))
+        return cast(T, item.object)
+
+    async def update(self, resource: Resource[T], obj: T, *, subresource: str = "", dry_run: bool = False) -> T:
+        document = to_document(obj)
+        metadata = document.get("metadata") or {}
+        namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+        registry = self._allowed("update", resource, namespace, name, subresource)
+        _only_plain(resource, subresource)
+        item = await registry.update(namespace, name, document, self._options(dry_run), subresource)
+        return cast(T, item.object)
+
+    async def patch(
+        self,
+        resource: Resource[T],
+        name: str,
+        namespace: str,
+        patch: Any,
+        *,
+        type: PatchType = "strategic",
+        subresource: str = "",
+        field_manager: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> T:
+        registry = self._allowed("patch", resource, namespace, name, subresource)
+        _only_plain(resource, subresource)
+        options = self._options(dry_run)
+        options.field_manager = field_manager or options.field_manager
+        if type == "apply":
+            item, _ = await patching.apply(registry, namespace, name, patch, options, subresource, force=force)
+            return cast(T, item.object)
+        change = patching.patch_of(resource, patching.BY_NAME[type], patch)
+        return cast(T, (await registry.patch(namespace, name, change, options, subresource)).object)
+
+    async def delete(
+        self,
+        resource: Resource[T],
+        name: str,
+        namespace: str = "",
+        *,
+        grace_period_seconds: int | None = None,
+        propagation: Literal["", "Background", "Foreground", "Orphan"] = "",
+        uid: str = "",
+        resource_version: str = "",
+    ) -> None:
+        registry = self._allowed("delete", resource, namespace, name)
+        wanted: Document = {}
+        if grace_period_seconds is not None:
+            wanted["gracePeriodSeconds"] = grace_period_seconds
+        if propagation:
+            wanted["propagationPolicy"] = propagation
+        if uid or resource_version:
+            given = {"uid": uid, "resourceVersion": resource_version}
+            wanted["preconditions"] = {name: value for name, value in given.items() if value}
+        options = self._options()
+        options.document = wanted
+        await registry.delete(namespace, name, wanted, options)
+
+    async def delete_collection(
+        self, resource: Resource[T], namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> None:
+        registry = self._allowed("deletecollection", resource, namespace)
+        await registry.delete_collection(namespace, ReadOptions(label_selector, field_selector), {}, self._options())
+
+    async def post(self, resource: Resource[T], name: str, namespace: str, subresource: str, body: Object) -> Document:
+        self._allowed("create", resource, namespace, name, subresource)
+        return await self._server.post(resource, namespace, name, subresource, to_document(body), self._options())
+
+    async def document(
+        self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None
+    ) -> Document:
+        return await self._server.document(self._user, method, path, body, query or {})
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def _allowed(
+        self, verb: str, resource: Resource[Any], namespace: str, name: str = "", subresource: str = ""
+    ) -> Registry:
+        info = RequestInfo(
+            True, verb, "", resource.group, resource.version, resource.plural, subresource, namespace, name
+        )
+        self._server.may(self._user, info)
+        return self._server.registry(resource)
+
+    def _options(self, dry_run: bool = False) -> WriteOptions:
+        return WriteOptions(self._user, dry_run, self._manager)
+
+
+def _bookmark(resource: Resource[T], revision: int) -> T:
+    return msgspec.convert({"metadata": {"resourceVersion": str(revision)}}, resource.type)
+
+
+def _only_plain(resource: Resource[Any], subresource: str) -> None:
+    """Only the object and its status are written as objects; other subresources have bodies of their own."""
+    if subresource not in ("", "status", "finalize", "ephemeralcontainers", "resize"):
+        raise failures.not_implemented(f"{resource.plural}/{subresource} is not written as a {resource.kind}")
