@@ -225,6 +225,13 @@ def unprocessable(why: str) -> StatusError:
     return _failure(422, "Invalid", message, StatusDetails(causes=(StatusCause(message=why),)))
 
 
+def with_cause(error: StatusError, *causes: StatusCause) -> StatusError:
+    """The same failure with causes added, for clients that look at `details.causes`."""
+    details = error.status.details or StatusDetails()
+    details = msgspec.structs.replace(details, causes=(*details.causes, *causes))
+    return StatusError(msgspec.structs.replace(error.status, details=details))
+
+
 def too_many_requests(message: str, retry_after: int = 1) -> StatusError:
     """429: come back in `retry_after` seconds (overload; an eviction its disruption budget refuses)."""
     return _failure(429, "TooManyRequests", message, StatusDetails(retryAfterSeconds=retry_after))

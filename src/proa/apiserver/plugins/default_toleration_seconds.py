@@ -1,0 +1,33 @@
+"""DefaultTolerationSeconds: a pod stays five minutes on a node that is lost, unless it says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proa.apiserver.admission import Attributes, Operation
+from proa.machinery.resource import Resource
+
+SECONDS = 300
+_KEYS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+class DefaultTolerationSeconds:
+    name = "DefaultTolerationSeconds"
+
+    def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
+        return operation == "CREATE" and resource.qualified == "pods" and not subresource
+
+    async def mutate(self, attributes: Attributes) -> None:
+        assert attributes.document is not None
+        spec = attributes.document["spec"]
+        tolerations = list(spec.get("tolerations") or ())
+        missing = [key for key in _KEYS if not any(_is_tolerated(each, key) for each in tolerations)]
+        if missing:
+            spec["tolerations"] = tolerations + [
+                {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS}
+                for key in missing
+            ]
+
+
+def _is_tolerated(toleration: dict[str, Any], key: str) -> bool:
+    return toleration.get("key") in (None, "", key) and toleration.get("effect") in (None, "", "NoExecute")

@@ -1,0 +1,54 @@
+"""NamespaceLifecycle: nothing is made in a namespace that does not exist or is ending; some namespaces never end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proa.api.core_v1 import Namespace
+from proa.api.core_v1.resources import NAMESPACES
+from proa.apiserver.admission import Attributes, Operation
+from proa.client.informer import Informers
+from proa.client.protocol import Client
+from proa.machinery.meta import StatusCause
+from proa.machinery.resource import Resource
+from proa.machinery.status import forbidden, with_cause
+
+IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
+# Reviews ask about access; they leave nothing behind in the namespace.
+_REVIEWS = frozenset({"localsubjectaccessreviews", "selfsubjectaccessreviews", "subjectaccessreviews"})
+
+
+class NamespaceLifecycle:
+    name = "NamespaceLifecycle"
+
+    def __init__(self, client: Client, informers: Informers) -> None:
+        self._client = client
+        self._namespaces = informers.informer(NAMESPACES)
+
+    def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
+        if resource.group == "" and resource.plural == "namespaces":
+            return operation == "DELETE"
+        return operation == "CREATE" and resource.namespaced and resource.plural not in _REVIEWS
+
+    async def validate(self, attributes: Attributes) -> None:
+        resource = attributes.resource
+        if attributes.operation == "DELETE":
+            if attributes.name in IMMORTAL:
+                raise forbidden(resource, attributes.name, "this namespace may not be deleted")
+            return
+        namespace = await self._namespace(attributes.namespace)
+        if namespace.status.phase == "Terminating" or namespace.metadata.deletionTimestamp is not None:
+            why = f"unable to create new content in namespace {attributes.namespace} because it is being terminated"
+            raise with_cause(
+                forbidden(resource, attributes.name, why),
+                StatusCause(
+                    reason="NamespaceTerminating", message=f"namespace {attributes.namespace} is being terminated"
+                ),
+            )
+
+    async def _namespace(self, name: str) -> Namespace:
+        """From the informer; what it does not know yet may just have been made, so the API has the last word."""
+        found = self._namespaces.get(name)
+        if found is not None:
+            return found
+        return await self._client.get(NAMESPACES, name)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proa.api.core_v1.resources import NODES, PODS
+from proa.apiserver.admission import Attributes, Operation
+from proa.apiserver.identity import User
+from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
+from proa.apiserver.plugins.node_restriction import NodeRestriction
+from proa.apiserver.plugins.priority import Priority
+from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
+from proa.machinery.resource import Resource
+from proa.machinery.status import StatusError
+
+ADMIN = User("admin", groups=("system:masters",))
+KUBELET = User("system:node:n1", groups=("system:nodes",))
+
+
+def attributes(
+    resource: Resource[Any],
+    document: dict[str, Any] | None,
+    operation: Operation = "CREATE",
+    *,
+    old: dict[str, Any] | None = None,
+    user: User = ADMIN,
+    subresource: str = "",
+    name: str = "x",
+) -> Attributes:
+    return Attributes(operation, resource, subresource, "", name, document, old, user)
+
+
+async def test_a_pod_tolerates_a_lost_node_for_five_minutes_unless_it_says_how_long() -> None:
+    pod: dict[str, Any] = {"spec": {"tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}]}}
+    await DefaultTolerationSeconds().mutate(attributes(PODS, pod))
+    assert [each.get("tolerationSeconds") for each in pod["spec"]["tolerations"]] == [None, 300]
+    await DefaultTolerationSeconds().mutate(attributes(PODS, pod))
+    assert len(pod["spec"]["tolerations"]) == 2
+
+
+async def test_a_new_node_is_tainted_until_it_is_ready() -> None:
+    node: dict[str, Any] = {"spec": {}}
+    await TaintNodesByCondition().mutate(attributes(NODES, node))
+    assert node["spec"]["taints"] == [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
+
+
+async def test_a_system_priority_class_becomes_its_number_and_an_unknown_one_is_refused() -> None:
+    pod: dict[str, Any] = {"spec": {"priorityClassName": "system-node-critical"}}
+    await Priority().mutate(attributes(PODS, pod))
+    assert pod["spec"]["priority"] == 2_000_001_000
+    with pytest.raises(StatusError, match="no PriorityClass with name mine was found"):
+        await Priority().mutate(attributes(PODS, {"spec": {"priorityClassName": "mine"}}))
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource", "document", "old", "subresource", "name"),
+    [
+        ("UPDATE", NODES, {"spec": {}}, {"spec": {}}, "status", "n2"),
+        ("UPDATE", NODES, {"spec": {"taints": []}}, {"spec": {"taints": [{"key": "a"}]}}, "", "n1"),
+        ("CREATE", PODS, {"spec": {"nodeName": "n1"}, "metadata": {}}, None, "", "p"),
+        ("DELETE", PODS, None, {"spec": {"nodeName": "n2"}}, "", "p"),
+        ("UPDATE", PODS, {"spec": {"nodeName": "n2"}}, {"spec": {"nodeName": "n2"}}, "status", "p"),
+    ],
+)
+async def test_a_kubelet_may_not_touch_what_is_not_its_own(
+    operation: Operation, resource: Any, document: Any, old: Any, subresource: str, name: str
+) -> None:
+    request = attributes(resource, document, operation, old=old, user=KUBELET, subresource=subresource, name=name)
+    with pytest.raises(StatusError) as caught:
+        await NodeRestriction().validate(request)
+    assert caught.value.code == 403
+
+
+async def test_a_kubelet_may_write_its_own_node_and_the_status_of_its_pods() -> None:
+    plugin = NodeRestriction()
+    node = {"spec": {}, "metadata": {"labels": {"kubernetes.io/hostname": "n1"}}}
+    await plugin.validate(attributes(NODES, node, user=KUBELET, name="n1"))
+    pod = {"spec": {"nodeName": "n1"}}
+    await plugin.validate(attributes(PODS, pod, "UPDATE", old=pod, user=KUBELET, subresource="status", name="p"))
+
+
+async def test_nobody_else_is_restricted() -> None:
+    await NodeRestriction().validate(attributes(NODES, {"spec": {}}, "UPDATE", old={}, name="n2"))
+
+
+async def test_a_restricted_label_cannot_be_set_by_the_node_itself() -> None:
+    node = {"metadata": {"labels": {"node-restriction.kubernetes.io/tier": "gold"}}}
+    with pytest.raises(StatusError, match="not allowed to set the following labels: node-restriction"):
+        await NodeRestriction().validate(attributes(NODES, node, user=KUBELET, name="n1"))
