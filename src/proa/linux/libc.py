@@ -12,6 +12,7 @@ import os
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
+
 def call(name: str, *arguments: object, path: str | None = None) -> int:
     """Call a C library function that answers -1 with errno; integers are passed as C long."""
     result = int(getattr(_libc, name)(*map(_convert, arguments)))

@@ -278,9 +278,7 @@ class Runtime(Protocol):
     async def exec(
         self, container_id: str, command: Sequence[str], *, tty: bool = False, stdin: bool = False
     ) -> Streams: ...
-    async def exec_sync(
-        self, container_id: str, command: Sequence[str], timeout: float
-    ) -> tuple[int, bytes, bytes]:
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout: float) -> tuple[int, bytes, bytes]:
         """Exit code, stdout, stderr; raises TimeoutError after killing it."""
 
     async def attach(self, container_id: str) -> Streams: ...

@@ -7,7 +7,7 @@ means the program runs. After the root has changed nothing may be imported: the 
 
 from __future__ import annotations
 
-import base64
+import binascii
 import errno
 import gc
 import os
@@ -139,7 +139,7 @@ def _run(spec: ProcessSpec, sync: socket.socket, stdio: list[int], last_capabili
 
 def _become(spec: ProcessSpec, uid: int, gid: int, groups: list[int], last_capability: int) -> None:
     """Take the identity: limits first, the right to set them last."""
-    program = base64.b64decode(spec["seccomp"])
+    program = binascii.a2b_base64(spec["seccomp"])
     capabilities.limit_bounding(spec["capabilities"], last_capability)
     if program and not spec["no_new_privileges"]:  # needs SYS_ADMIN, which goes below
         process.load_seccomp(program)

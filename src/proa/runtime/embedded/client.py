@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from proa.runtime.embedded import wire
+from proa.runtime.embedded.readiness import readable
 
 if TYPE_CHECKING:
     from proa.runtime.embedded.wire import Message
@@ -70,7 +71,7 @@ class Session:
     async def receive(self) -> Message:
         """The next message; ShimError when it tells of a failure, ShimGoneError at the end."""
         while not self._messages:
-            await self._readable()
+            await readable(self._sock.fileno())
             try:
                 data, descriptors = wire.receive_some(self._sock)
             except BlockingIOError:
@@ -85,14 +86,6 @@ class Session:
         if "error" in message:
             raise ShimError(message)
         return message
-
-    async def _readable(self) -> None:
-        ready = self._loop.create_future()
-        self._loop.add_reader(self._sock.fileno(), lambda: ready.done() or ready.set_result(None))
-        try:
-            await ready
-        finally:
-            self._loop.remove_reader(self._sock.fileno())
 
     def take(self) -> list[int]:
         """The descriptors received so far; the caller's now."""
@@ -118,4 +111,3 @@ async def request(path: Path, message: Message) -> Message:
     with Session.open(path) as session:
         await session.send(message)
         return await session.receive()
-

@@ -15,7 +15,7 @@ import time
 
 from proa.linux import namespaces, terminal
 from proa.runtime.embedded import child, wire
-from proa.runtime.embedded.logs import LogWriter
+from proa.runtime.logs import LogWriter
 from proa.runtime.embedded.loop import READ
 from proa.runtime.embedded.stdio import Stdio
 
@@ -114,7 +114,12 @@ class Container:
             pid = os.fork()
             if pid == 0:
                 child.start(
-                    self.spec, self._directory, self._tree, theirs_sync, theirs, self._spaces.host_mount,
+                    self.spec,
+                    self._directory,
+                    self._tree,
+                    theirs_sync,
+                    theirs,
+                    self._spaces.host_mount,
                     self._spaces.shm,
                 )
         finally:

@@ -100,9 +100,7 @@ def plan_container(
     }
 
 
-def plan_process(
-    config: ContainerConfig, sandbox: SandboxConfig, image: ResolvedImage, seccomp: bytes
-) -> ProcessSpec:
+def plan_process(config: ContainerConfig, sandbox: SandboxConfig, image: ResolvedImage, seccomp: bytes) -> ProcessSpec:
     security = config.security
     if config.command:
         args = [*config.command, *config.args]
@@ -161,7 +159,7 @@ def _plan_pid(security: SecurityContext, sandbox: SandboxConfig) -> str:
     if security.target_container:
         return security.target_container
     if sandbox.pid is not NamespaceMode.CONTAINER:
-        return sandbox.pid.value
+        return str(sandbox.pid.value)
     if security.pid is not NamespaceMode.CONTAINER:
         raise RuntimeFault(
             f"a container with pid namespace mode {security.pid.value} in a sandbox without one: set SandboxConfig.pid",

@@ -46,7 +46,8 @@ def write(path: Path, value: object) -> None:
 
 
 def read_sandbox(directory: Path) -> SandboxStatus | None:
-    return _read(directory / "sandbox.json", SandboxStatus)
+    status: SandboxStatus | None = _read(directory / "sandbox.json", SandboxStatus)
+    return status
 
 
 def read_container(directory: Path) -> ContainerStatus | None:

@@ -94,8 +94,10 @@ class Rootfs:
         except OSError as error:
             if error.errno == errno.EINVAL:
                 raise OSError(
-                    error.errno, f"overlay mount of {len(lower)} layers refused; the state directory must lie on a file "
-                    "system that can hold overlayfs upper layers (not on overlayfs itself)", self._directory
+                    error.errno,
+                    f"overlay mount of {len(lower)} layers refused; the state directory must lie on a file "
+                    "system that can hold overlayfs upper layers (not on overlayfs itself)",
+                    self._directory,
                 ) from error
             raise
         finally:

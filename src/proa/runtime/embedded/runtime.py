@@ -25,6 +25,7 @@ from proa.runtime.embedded import plan, records, wire
 from proa.runtime.embedded.client import Session, ShimError, ShimGoneError
 from proa.runtime.embedded.collaborators import HostNetwork, ImageStore, Journal, NoJournal, PodNetwork
 from proa.runtime.embedded.nursery import Nursery
+from proa.runtime.embedded.readiness import readable
 from proa.runtime.embedded.sandbox import Sandbox
 from proa.runtime.embedded.seccomp import SeccompProfiles
 from proa.runtime.embedded.streams import DescriptorReader, DescriptorWriter, ProcessStreams, open_terminal
@@ -178,13 +179,10 @@ class EmbeddedRuntime:
             return
         with contextlib.suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
-            loop, ended = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
-            loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
             try:
                 async with asyncio.timeout(10):
-                    await ended
+                    await readable(descriptor)
             finally:
-                loop.remove_reader(descriptor)
                 os.close(descriptor)
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
@@ -213,7 +211,8 @@ class EmbeddedRuntime:
         def clean() -> None:
             self._tree.kill(cgroup)
             self._tree.remove(cgroup)
-            shutil.rmtree(sandbox.directory, ignore_errors=False) if sandbox.directory.exists() else None
+            if sandbox.directory.exists():
+                shutil.rmtree(sandbox.directory)
 
         await asyncio.to_thread(clean)
         for kind, identity in self._identities(sandbox):
@@ -332,7 +331,9 @@ class EmbeddedRuntime:
             if ends is not None:
                 return ends.streams(session, lost_code=137)
             reader, writer, resize = open_terminal(session.take()[0])
-            return ProcessStreams(session, reader, None, writer if stdin else _closed(writer), resize, lost_code=137)
+            if not stdin:
+                writer.close()
+            return ProcessStreams(session, reader, None, writer if stdin else None, resize, lost_code=137)
         except BaseException as error:
             session.close()
             if ends is not None:
@@ -435,6 +436,23 @@ class EmbeddedRuntime:
         await self._tasks.close()
         self._events.close()
         await self._nursery.close()
+
+    async def teardown(self) -> None:
+        """Stop and remove every pod, and what the runtime itself made: cgroups, the state directory's contents."""
+        for sandbox_id in list(self._sandboxes):
+            await self.remove_sandbox(sandbox_id)
+        await self.close()
+
+        def clean() -> None:
+            self._tree.kill(self._cgroup)
+            self._tree.remove(self._cgroup)
+            self._tree.remove_if_empty(self._cgroup.partition("/")[0])
+            shutil.rmtree(self._root / "sandboxes")
+            (self._root / "shims.log").unlink(missing_ok=True)
+
+        await asyncio.to_thread(clean)
+        self._journal.forget("cgroup", self._cgroup)
+        self._journal.forget("directory", str(self._root / "sandboxes"))
 
     # -- recovery
 
@@ -573,14 +591,11 @@ class _Ends:
         if tty:
             errors.close()
         if not stdin and writer is not None:
-            writer = _closed(writer)
+            writer.close()
+            writer = None
         return ProcessStreams(
             session, DescriptorReader(out), None if tty else errors, writer, resize, lost_code=lost_code
         )
-
-
-def _closed(writer: DescriptorWriter) -> None:
-    writer.close()
 
 
 async def _read_all(stream: asyncio.StreamReader) -> bytes:

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proa.runtime.embedded.logs import LogWriter
+    from proa.runtime.logs import LogWriter
     from proa.runtime.embedded.loop import Loop
 
 _CHUNK = 64 * 1024
@@ -24,7 +24,9 @@ _BACKLOG = 1 << 20
 class Sink:
     """Writes to a non-blocking descriptor, keeping what it does not take yet. Owns the descriptor."""
 
-    def __init__(self, loop: Loop, descriptor: int, *, limit: int = 0, on_room: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, loop: Loop, descriptor: int, *, limit: int = 0, on_room: Callable[[], None] | None = None
+    ) -> None:
         os.set_blocking(descriptor, False)
         self._loop = loop
         self._descriptor = descriptor

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from proa.linux import terminal
 from proa.runtime.embedded.client import Session, ShimGoneError
+from proa.runtime.embedded.readiness import writable
 
 _CHUNK = 64 * 1024
 
@@ -65,7 +66,6 @@ class DescriptorWriter:
     def __init__(self, descriptor: int) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
-        self._loop = asyncio.get_running_loop()
 
     async def write(self, data: bytes) -> None:
         """BrokenPipeError when nobody reads any more."""
@@ -75,15 +75,7 @@ class DescriptorWriter:
             try:
                 data = data[os.write(self._descriptor, data) :]
             except BlockingIOError:
-                await self._room()
-
-    async def _room(self) -> None:
-        descriptor, ready = self._descriptor, self._loop.create_future()
-        self._loop.add_writer(descriptor, lambda: ready.done() or ready.set_result(None))
-        try:
-            await ready
-        finally:
-            self._loop.remove_writer(descriptor)
+                await writable(self._descriptor)
 
     def close(self) -> None:
         if self._descriptor >= 0:

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 
-from proa.linux import process
+from proa.linux import cgroups, process
 from proa.runtime.embedded import shim, wire
 
 
@@ -22,6 +22,7 @@ def main() -> None:
     process.set_name("proa-zygote")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims outlive us; none is waited for
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cgroups.detect()  # imports what shims need of it
     control = socket.socket(fileno=0)
     gc.collect()
     gc.freeze()

@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LIMIT = 16 * 1024
 """Bytes of one part."""
 
@@ -16,8 +20,10 @@ LIMIT = 16 * 1024
 class LogWriter:
     """One container's log file; `path` empty: nothing is kept. Not for two processes at once."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, now: Callable[[], int] = time.time_ns) -> None:
+        """`now` tells the time in nanoseconds since the epoch."""
         self._path = path
+        self._now = now
         self._descriptor = -1
         self._pending: dict[str, bytes] = {}
         if path:
@@ -38,7 +44,7 @@ class LogWriter:
         lines = (self._pending.pop(stream, b"") + data).split(b"\n")
         rest = lines.pop()
         parts: list[bytes] = []
-        stamp = _timestamp()
+        stamp = _timestamp(self._now())
         full, partial = (b"%s %s %s " % (stamp, stream.encode(), tag) for tag in (b"F", b"P"))
         for line in lines:
             while len(line) > LIMIT:
@@ -56,7 +62,7 @@ class LogWriter:
         """The stream has ended; what it left without a newline is a partial line."""
         rest = self._pending.pop(stream, b"")
         if rest and self._descriptor >= 0:
-            self._append(b"%s %s P %s\n" % (_timestamp(), stream.encode(), rest))
+            self._append(b"%s %s P %s\n" % (_timestamp(self._now()), stream.encode(), rest))
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -68,6 +74,5 @@ class LogWriter:
             data = data[os.write(self._descriptor, data) :]
 
 
-def _timestamp() -> bytes:
-    now = time.time_ns()
+def _timestamp(now: int) -> bytes:
     return b"%s.%09dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9)).encode(), now % 10**9)
