@@ -138,10 +138,13 @@ class Event:
             line = lines[type] = self.shown(type).line(type)
         return line
 
-    def forget_lines(self) -> None:
-        """Drop what can be built again: nearly every watcher has had it."""
+    def forget(self) -> None:
+        """Drop what can be built again, lines and what was decoded of the state before: nearly all have had it."""
         self._lines = None
         self._gone = None
+        if self.previous is not None:
+            self.previous._object = None
+            self.previous._index = None
 
     def __repr__(self) -> str:
         return f"Event({self.type}, {self.key!r}, {self.revision})"

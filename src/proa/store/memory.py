@@ -1,10 +1,12 @@
 """The store in memory: for tests, simulations and throw-away clusters. Durable as long as its process.
 
-Also the plainest reading of the protocol: when another backend disagrees with it, the contract suite decides.
+Also the plainest reading of the protocol: when another backend disagrees with it, the contract suite decides. Every
+write lets the rest of the loop run once, as any real store does: else a loop of writes would starve its watchers.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from proa.aio.broadcast import LaggedError, Reader
@@ -47,16 +49,19 @@ class MemoryStore:
         return self._revision
 
     async def create(self, key: str, value: bytes, *, ttl: float | None = None) -> int | Conflict:
+        await asyncio.sleep(0)
         current = self._entries.get(key)
         return Conflict(current) if current is not None else self._commit(key, value, None, ttl)
 
     async def update(self, key: str, value: bytes, revision: int, *, ttl: float | None = None) -> int | Conflict:
+        await asyncio.sleep(0)
         current = self._entries.get(key)
         if current is None or current.revision != revision:
             return Conflict(current)
         return self._commit(key, value, current, ttl)
 
     async def delete(self, key: str, revision: int) -> int | Conflict:
+        await asyncio.sleep(0)
         current = self._entries.get(key)
         if current is None or current.revision != revision:
             return Conflict(current)

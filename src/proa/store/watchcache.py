@@ -28,8 +28,8 @@ from proa.store.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
-# Events this new keep their built lines; older ones are wanted only by watchers that come back.
-_LINES_KEPT = 256
+# Events this new keep what was built for them; older ones are wanted only by watchers that come back.
+_WARM_EVENTS = 256
 
 # Entries asked of the store at once when loading: bounds what is in memory twice.
 _LOAD_PAGE = 2000
@@ -295,8 +295,8 @@ class WatchCache:
         if not events:
             return
         self._history.append(events)
-        for back in range(_LINES_KEPT, min(_LINES_KEPT + len(events), len(self._history))):
-            self._history[-back - 1].forget_lines()
+        for back in range(_WARM_EVENTS, min(_WARM_EVENTS + len(events), len(self._history))):
+            self._history[-back - 1].forget()
         self._watchers.publish(events)
         self._reached(events[-1].revision)
 

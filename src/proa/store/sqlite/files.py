@@ -54,8 +54,12 @@ def prepare(directory: Path) -> tuple[Path, int]:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection for one thread, whichever it turns out to be; transactions are explicit."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10.0)
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA cache_size = -4096")
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA cache_size = -4096")
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise StoreError(f"{path} cannot be opened: {error}") from error
     return db
 
 
