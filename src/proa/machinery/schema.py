@@ -129,6 +129,7 @@ class ObjectSchema:
 
     __slots__ = (
         "_derived",
+        "_gvk",
         "_properties",
         "_source",
         "definition",
@@ -149,6 +150,7 @@ class ObjectSchema:
         map_type: str = "",
         preserve_unknown: bool = False,
         embedded: bool = False,
+        gvk: tuple[str, str, str] | None = None,
     ) -> None:
         self.name = name
         self.definition = definition
@@ -156,6 +158,7 @@ class ObjectSchema:
         self.map_type = map_type
         self.preserve_unknown = preserve_unknown
         self.embedded = embedded
+        self._gvk = gvk
         self._source = properties
         self._properties: Mapping[str, Property] | None = None
         self._derived: dict[Any, Any] = {}
@@ -167,6 +170,16 @@ class ObjectSchema:
             source = self._source
             self._properties = MappingProxyType(dict(source() if callable(source) else source))
         return self._properties
+
+    @property
+    def gvk(self) -> tuple[str, str, str] | None:
+        """Group, version and kind, if this is a whole object that says what it is."""
+        if self._gvk is None and self.type is not None:
+            api_version, kind = _fixed(self.type, "apiVersion"), _fixed(self.type, "kind")
+            if api_version and kind:
+                group, _, version = api_version.rpartition("/")
+                self._gvk = (group, version, kind)
+        return self._gvk
 
     def __repr__(self) -> str:
         return f"ObjectSchema({self.definition or self.name})"
@@ -210,7 +223,12 @@ def schema_of(declared: type[Object]) -> ObjectSchema:
 
 
 def definition_name(declared: type[Object]) -> str:
-    """`io.k8s.api.core.v1.Pod`: the OpenAPI definition of a declared type, from the module it is declared in."""
+    """`io.k8s.api.core.v1.Pod`: the OpenAPI definition of a declared type, from the module it is declared in.
+
+    A type that belongs elsewhere says so in a class variable `definition`.
+    """
+    if stated := declared.__dict__.get("definition", ""):
+        return str(stated)
     parts = declared.__module__.split(".")
     if parts[:2] == ["proa", "api"]:
         group, _, version = parts[2].rpartition("_")
@@ -218,6 +236,14 @@ def definition_name(declared: type[Object]) -> str:
     if parts[:2] == ["proa", "machinery"]:
         return f"io.k8s.apimachinery.pkg.apis.meta.v1.{declared.__name__}"
     return ""
+
+
+def _fixed(declared: type[Object], attribute: str) -> str:
+    """What `fixed` says of a type's `apiVersion` or `kind`; '' where it says nothing."""
+    info = next((each for each in msgspec.structs.fields(declared) if each.name == attribute), None)
+    if info is None or info.default_factory is msgspec.NODEFAULT:
+        return ""
+    return str(info.default_factory())
 
 
 def _properties(declared: type[Object]) -> dict[str, Property]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from proa.machinery import status, timestamps
-from proa.machinery.columns import AGE, NAME
+from proa.machinery.columns import AGE, NAME, UNKNOWN
 from proa.machinery.fields import quoted
 from proa.machinery.resource import Column
 
@@ -77,6 +77,8 @@ def _row(document: Document, columns: Sequence[Column], now: float, include: Inc
 def _cell(column: Column, document: Document, now: float) -> Any:
     value = column.value(document)
     if column.type != "date":
+        return value
+    if value == UNKNOWN:
         return value
     try:
         return timestamps.age(value, now)
