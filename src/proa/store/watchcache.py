@@ -74,9 +74,9 @@ class WatchCache:
         self._watchers: Router[Event] = Router(capacity=history)
         self._feed: Reader[Change] | None = None
         self._applied = 0
-        self._scope = TaskScope(f"watchcache{prefix}", on_error=self._broke)
+        self._scope = TaskScope(f"watchcache{prefix}", on_error=self._task_failed)
         self._started: asyncio.Task[None] | None = None
-        self._broken: CacheBrokenError | None = None
+        self._unusable: Exception | None = None
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
         self._loads = 0
@@ -85,14 +85,17 @@ class WatchCache:
     # -- life -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Load the prefix and follow it. Further calls wait for the first."""
-        if self._started is None:
-            self._started = self._scope.spawn(self._first_load(), name="load")
-        await asyncio.shield(self._started)
+        """Load the prefix and follow it. Further calls wait for the first, or try again what failed."""
+        started = self._started
+        if started is None or (started.done() and (started.cancelled() or started.exception() is not None)):
+            self._unusable = None
+            started = self._started = self._scope.spawn(self._first_load(), name="load")
+        await asyncio.shield(started)
 
     async def close(self) -> None:
         """Stop following; subscriptions end."""
         await self._scope.close()
+        self._refuse(RuntimeError(f"the watch cache of {self.prefix} is closed"))
         if self._feed is not None:
             self._feed.close()
         self._watchers.close()
@@ -103,7 +106,7 @@ class WatchCache:
             "history": len(self._history),
             "history_bytes": self._history.weight,
             "oldest_revision": self._history.oldest,
-            "revision": self.revision,
+            "revision": self._applied,
             "loads": self._loads,
             "subscribed": self._subscribed,
             **self._watchers.statistics(),
@@ -247,7 +250,7 @@ class WatchCache:
         while True:
             await feed.wait()
             try:
-                self._apply(feed.take())
+                self._take_in(feed.take())
             except LaggedError:
                 log.warning("watch cache of %s lagged behind its store and loads again", self.prefix)
                 self._feed = feed = store.feed(self.prefix)
@@ -263,20 +266,29 @@ class WatchCache:
                     if isinstance(batch, Progress):
                         self._reached(batch.revision)
                     else:
-                        self._apply(batch)
+                        self._take_in(batch)
                 return
             except CompactedError:
                 log.warning("watch cache of %s fell behind compaction and loads again", self.prefix)
                 await self._load()
 
     def _catch_up(self) -> None:
-        if self._broken is not None:
-            raise self._broken
+        if self._unusable is not None:
+            raise self._unusable
         if self._feed is not None and self._feed.behind:
             try:
-                self._apply(self._feed.take())
+                changes = self._feed.take()
             except LaggedError:
                 return  # the following task sees the same and loads again
+            self._take_in(changes)
+
+    def _take_in(self, changes: list[Change]) -> None:
+        try:
+            self._apply(changes)
+        except Exception as error:  # half a batch taken in is worse than none: whatever it was, the cache is wrong now
+            self._break(error)
+            assert self._unusable is not None
+            raise self._unusable from error
 
     def _apply(self, changes: list[Change]) -> None:
         events = []
@@ -311,8 +323,8 @@ class WatchCache:
                 waiter.set_result(None)
 
     async def _until(self, revision: int) -> None:
-        if self._broken is not None:
-            raise self._broken
+        if self._unusable is not None:
+            raise self._unusable
         if revision > self._applied:
             waiter = asyncio.get_running_loop().create_future()
             heapq.heappush(self._waiters, (revision, next(self._order), waiter))
@@ -330,15 +342,24 @@ class WatchCache:
             await self._until(revision)
         return result
 
-    def _broke(self, failure: TaskFailedError) -> None:
-        self._broken = CacheBrokenError(f"watch cache of {self.prefix}: {failure.__cause__ or failure}")
-        self._broken.__cause__ = failure
-        log.error("%s", self._broken, exc_info=failure)
+    def _task_failed(self, failure: TaskFailedError) -> None:
+        if self._unusable is None:
+            self._break(failure.__cause__ or failure)
+
+    def _break(self, error: BaseException) -> None:
+        broken = CacheBrokenError(f"watch cache of {self.prefix} cannot go on: {error}")
+        broken.__cause__ = error
+        log.error("%s", broken, exc_info=error)
+        self._refuse(broken)
+        self._watchers.cut()
+
+    def _refuse(self, reason: Exception) -> None:
+        """From now on everything asked of the cache fails with `reason`."""
+        self._unusable = reason
         for _, _, waiter in self._waiters:
             if not waiter.done():
-                waiter.set_exception(self._broken)
+                waiter.set_exception(reason)
         self._waiters.clear()
-        self._watchers.cut()
 
     def _check_key(self, key: str) -> None:
         if not key.startswith(self.prefix):

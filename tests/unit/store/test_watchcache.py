@@ -11,7 +11,8 @@ from proa.aio.broadcast import LaggedError
 from proa.aio.clock import VirtualClock, virtual_run
 from proa.store.item import Codec, Event, Index, Item, transition
 from proa.store.memory import MemoryStore
-from proa.store.protocol import CompactedError, Conflict, FutureRevisionError
+from proa.store.protocol import Change, CompactedError, Conflict, FutureRevisionError, Progress
+from proa.store.splice import ForeignValueError
 from proa.store.watchcache import CacheBrokenError, WatchCache
 
 
@@ -227,6 +228,31 @@ async def test_a_value_that_cannot_be_served_breaks_the_cache_and_says_so(
         await cache.create("/pods/b", v("b"))
 
 
+async def test_a_cache_that_could_not_load_can_be_started_again(store: MemoryStore) -> None:
+    revision = await made(await store.create("/pods/a", b"k8s\0"))
+    cache = WatchCache(store, "/pods/")
+    with pytest.raises(ForeignValueError):
+        await cache.start()
+    with pytest.raises(CacheBrokenError, match="storage-media-type"):
+        cache.item("/pods/a")
+    await store.delete("/pods/a", revision)
+    await cache.start()
+    assert cache.item("/pods/a") is None
+    assert await made(await cache.create("/pods/a", v("a"))) == store.revision
+    await cache.close()
+
+
+async def test_a_closed_cache_serves_nothing(cache: WatchCache) -> None:
+    await put(cache, "/pods/a", v("a"))
+    waiting = asyncio.create_task(cache.reach(cache.revision + 1))
+    await asyncio.sleep(0)
+    await cache.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        cache.item("/pods/a")
+    with pytest.raises(RuntimeError, match="closed"):
+        await waiting
+
+
 async def test_reaching_a_revision_waits_and_gives_up(store: MemoryStore, cache: WatchCache) -> None:
     revision = cache.revision
     await cache.reach(revision)
@@ -263,6 +289,47 @@ def test_a_cache_that_lagged_loads_again_and_cuts_its_watchers() -> None:
         item = cache.item("/pods/00")
         assert item is not None
         assert b'"y"' in item.body
+        await cache.close()
+        await store.close()
+
+    virtual_run(main)
+
+
+class Remote:
+    """A store behind a wire: it offers the protocol and nothing else."""
+
+    def __init__(self, inner: MemoryStore) -> None:
+        self.create, self.update, self.delete = inner.create, inner.update, inner.delete
+        self.get, self.range, self.compact, self.close = inner.get, inner.range, inner.compact, inner.close
+        self.inner = inner
+        self.compacted = asyncio.Event()
+
+    @property
+    def revision(self) -> int:
+        return self.inner.revision
+
+    async def watch(self, prefix: str, revision: int) -> AsyncIterator[list[Change] | Progress]:
+        async for batch in self.inner.watch(prefix, revision):
+            if self.compacted.is_set():
+                self.compacted.clear()
+                raise CompactedError(revision, self.inner.revision)
+            yield batch
+
+
+def test_a_cache_of_a_shared_store_that_fell_behind_compaction_loads_again() -> None:
+    async def main(clock: VirtualClock) -> None:
+        store = Remote(MemoryStore(clock=clock))
+        cache = WatchCache(store, "/pods/")
+        await cache.start()
+        await clock.settle()
+        store.compacted.set()
+        assert isinstance(await cache.create("/pods/a", v("a")), int)
+        assert cache.item("/pods/a") is not None
+        assert cache.statistics()["loads"] == 2
+        other = await made(await store.create("/pods/b", v("b")))
+        await cache.fresh()
+        assert cache.revision >= other
+        assert cache.item("/pods/b") is not None
         await cache.close()
         await store.close()
 
