@@ -16,6 +16,7 @@ from proa.oci.content import Content
 from proa.oci.errors import CorruptContentError
 from proa.oci.unpack import remove_tree, unpack
 
+_DURABLE = "durable"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -40,12 +41,11 @@ class Layers:
 
     def has(self, diff_id: str) -> bool:
         """Whether the layer is unpacked and can be trusted: synced to disk, or of this boot."""
-        path = self.path(diff_id)
-        try:
-            state = (self._states / path.name).read_text()
-        except FileNotFoundError:
-            return False
-        return state in ("durable", self._boot) and path.is_dir()
+        return self._state(diff_id) in (_DURABLE, self._boot) and self.path(diff_id).is_dir()
+
+    def durable(self, diff_id: str) -> bool:
+        """Whether the layer will survive a crash of the machine."""
+        return self._state(diff_id) == _DURABLE
 
     def ensure(self, diff_id: str, blob: str) -> Path:
         """The directory of the layer `diff_id`, unpacked from `blob` when it is not there yet."""
@@ -71,12 +71,12 @@ class Layers:
         return target
 
     def sync(self) -> int:
-        """Bring layers of this boot to disk and mark them durable; how many."""
+        """Bring layers of this boot to disk and mark them durable; how many. Cheap when the kernel has written them."""
         fresh = [state for state in self._states.iterdir() if state.read_text() == self._boot]
         if fresh:
             os.sync()
             for state in fresh:
-                state.write_text("durable")
+                state.write_text(_DURABLE)
         return len(fresh)
 
     def all(self) -> Iterator[str]:
@@ -94,6 +94,12 @@ class Layers:
         """Remove what interrupted work has left. Only while nobody unpacks (the store's exclusive lock)."""
         for entry in os.scandir(self._temporary):
             remove_tree(entry.path)
+
+    def _state(self, diff_id: str) -> str:
+        try:
+            return (self._states / self.path(diff_id).name).read_text()
+        except FileNotFoundError:
+            return ""
 
     def _publish(self, work: Path, target: Path) -> None:
         if target.exists() and not self.has(f"sha256:{target.name}"):

@@ -79,7 +79,14 @@ async def build(store: ImageStore, names: Iterable[Reference], tree: Tree, run: 
 
 
 def plan(binaries: Sequence[str], add: Sequence[tuple[str, str]], exclude: Sequence[str]) -> tuple[Tree, list[str]]:
-    """The tree of an image and the binaries' paths in it. Blocks."""
+    """The tree of an image and the binaries' paths in it. Blocks. Raises PackError."""
+    try:
+        return _plan(binaries, add, exclude)
+    except OSError as error:
+        raise PackError(f"cannot be packed: {error}") from error
+
+
+def _plan(binaries: Sequence[str], add: Sequence[tuple[str, str]], exclude: Sequence[str]) -> tuple[Tree, list[str]]:
     if not binaries and not add:
         raise PackError("nothing to pack: name at least one binary or something to add")
     tree = Tree()

@@ -111,12 +111,14 @@ class Puller:
                     for diff_id, layer in pairs:
                         group.create_task(self._layer(places, diff_id, layer, progress))
                 await self._store.name([wanted], root)
-        except BaseExceptionGroup as failures:
+        except (BaseExceptionGroup, ImageError, OSError) as failure:
             self._failed += 1
-            raise _first(failures) from failures
-        except ImageError:
-            self._failed += 1
-            raise
+            error = _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+            if isinstance(error, OSError):
+                error = ImageError(f"{wanted.familiar} cannot be stored in {self._store.root}: {error}")
+            if error is failure:
+                raise
+            raise error from failure
         self._pulled += 1
         return image
 
@@ -155,14 +157,14 @@ class Puller:
         if content.has(wanted.digest):
             return
 
+        def report(done: int) -> None:
+            if progress is not None:
+                progress(Progress(wanted.digest, done, wanted.size))
+
         async def fetch(place: Endpoint) -> None:
             writer = await run(BlobWriter, content, wanted.digest, resumable=True)
             with writer:
-                try:
-                    await self._client.blob(place, wanted, writer, self._store)
-                finally:
-                    if progress is not None:
-                        progress(Progress(wanted.digest, writer.offset, wanted.size))
+                await self._client.blob(place, wanted, writer, self._store, lambda: report(writer.offset))
                 await run(writer.commit)
 
         async with self._downloads:

@@ -12,7 +12,7 @@ import asyncio
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +72,18 @@ class Client:
             verify(data, announced)
         return data, answer.content_type
 
-    async def blob(self, endpoint: Endpoint, wanted: Descriptor, writer: BlobWriter, store: ImageStore) -> None:
-        """Download `wanted` behind what `writer` already has. Raises InterruptedDownloadError when cut off."""
+    async def blob(
+        self,
+        endpoint: Endpoint,
+        wanted: Descriptor,
+        writer: BlobWriter,
+        store: ImageStore,
+        advanced: Callable[[], None],
+    ) -> None:
+        """Download `wanted` behind what `writer` already has, calling `advanced` for each piece.
+
+        Raises InterruptedDownloadError when cut off.
+        """
         start = writer.offset
         if start > wanted.size:
             writer.restart()
@@ -92,6 +102,7 @@ class Client:
                         )
                     await store.run(writer.write, data)
                     self.bytes_downloaded += len(data)
+                    advanced()
         except RegistryUnavailableError as error:
             raise InterruptedDownloadError(str(error), max(0, writer.offset - start)) from error
         if writer.offset < wanted.size:

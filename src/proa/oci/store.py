@@ -14,6 +14,7 @@ it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -29,7 +30,7 @@ import msgspec
 from proa.oci import reference as references
 from proa.oci.catalog import Catalog, Entries, lock, try_lock
 from proa.oci.content import Content
-from proa.oci.errors import ImageNotFoundError
+from proa.oci.errors import CorruptContentError, ImageError, ImageNotFoundError
 from proa.oci.layers import Layers
 from proa.oci.model import (
     Descriptor,
@@ -47,10 +48,14 @@ from proa.oci.model import (
 )
 from proa.oci.reference import Reference
 
+log = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS = 4
+# Fresh layers are synced to disk this long (seconds) after their first use.
+_SYNC_DELAY = 60.0
 # Partial downloads are kept this long (seconds) for a pull to go on where it stopped.
 _PARTIAL_KEPT = 24 * 3600.0
 
@@ -98,6 +103,8 @@ class ImageStore:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="proa-oci")
         self._unpacking: dict[str, asyncio.Future[Path]] = {}
         self._images: dict[str, Image] = {}
+        self._sync_timer: asyncio.TimerHandle | None = None
+        self._syncing: asyncio.Future[int] | None = None
         self._collect_wanted = False
         self._resolved = 0
         self._collected = Collected()
@@ -164,7 +171,7 @@ class ImageStore:
     async def name(self, names: Iterable[Reference], digest: str) -> Image:
         """Let `names` point at the index or manifest `digest`, whose content has been added. The image."""
         image = await self.run(self._image, digest)
-        keys = [str(key) for name in names for key in _keys(name)]
+        keys = [str(name.pinned(name.digest) if name.digest else name) for name in names]
 
         def edit(old: Entries) -> Entries:
             return msgspec.structs.replace(old, names=old.names | dict.fromkeys(keys, digest))
@@ -186,16 +193,7 @@ class ImageStore:
 
         An image in use loses its names; its layers stay until the last pin goes. Raises ImageNotFoundError.
         """
-        image, names = await self.run(self._lookup, reference)
-        wanted = references.parse(reference) if not references.is_image_id(reference) else None
-        if wanted is None or wanted.digest:
-            gone = set(names)
-        else:
-            gone = {wanted.tagged}
-            if not any("@" not in name for name in set(names) - gone):  # the last tag takes the digests along
-                gone = set(names)
-        if not gone:
-            raise ImageNotFoundError(f"image {image.id} has no name to remove: a container still uses it")
+        gone = await self.run(self._names_to_remove, reference)
 
         def edit(old: Entries) -> Entries:
             return msgspec.structs.replace(old, names={n: d for n, d in old.names.items() if n not in gone})
@@ -231,8 +229,11 @@ class ImageStore:
         return done
 
     async def close(self) -> None:
-        """Wait for the store's threads and bring fresh layers to disk."""
-        await self.run(self._layers.sync)
+        """Wait for the store's threads."""
+        if self._sync_timer is not None:
+            self._sync_timer.cancel()
+        if self._syncing is not None:
+            await self._syncing
         await asyncio.to_thread(self._threads.shutdown)
 
     # For what adds content
@@ -266,6 +267,17 @@ class ImageStore:
             known = self._images[root] = self._read_image(root)
         return known
 
+    def _readable(self, roots: Iterable[str]) -> dict[str, Image]:
+        """The images `roots` lead to. One that is damaged must not make the others unusable: it is left out."""
+        found = {}
+        for root in roots:
+            if root not in found:
+                try:
+                    found[root] = self._image(root)
+                except ImageError as error:
+                    log.warning("image store %s: %s", self.root, error)
+        return found
+
     def _read_image(self, root: str) -> Image:
         found = parse_manifest(self.content.read(root), root)
         index, digest = None, root
@@ -273,7 +285,7 @@ class ImageStore:
             index, digest = found, choose(found.manifests, self.machine, root).digest
             found = parse_manifest(self.content.read(digest), digest)
         if isinstance(found, Index):
-            raise ImageNotFoundError(f"{root} is an index of indexes: expected an index of image manifests")
+            raise CorruptContentError(f"{root} is an index of indexes: expected an index of image manifests")
         document = parse_document(self.content.read(found.config.digest), found.config.digest)
         return Image(root, digest, found, document, index)
 
@@ -282,8 +294,7 @@ class ImageStore:
         entries = self._catalog.read()
         if references.is_image_id(reference):
             wanted = f"sha256:{reference.removeprefix('sha256:')}"
-            for root in dict.fromkeys((*entries.names.values(), *(d for p in entries.pins.values() for d in p))):
-                image = self._image(root)
+            for image in self._readable(_roots(entries)).values():
                 if wanted in (image.id, image.root, image.manifest_digest):
                     return image, self._names(entries, image)
             raise ImageNotFoundError(f"no image with ID {wanted} in the image store")
@@ -294,14 +305,32 @@ class ImageStore:
         image = self._image(found)
         return image, self._names(entries, image)
 
+    def _names_to_remove(self, reference: str) -> set[str]:
+        wanted = None if references.is_image_id(reference) else references.parse(reference)
+        try:
+            image, names = self._lookup(reference)
+        except CorruptContentError:
+            if wanted is None or not wanted.tag:
+                raise
+            return {wanted.tagged}  # damaged: to remove it is the way to mend it
+        if not names:
+            raise ImageNotFoundError(f"image {image.id} has no name to remove: a container still uses it")
+        if wanted is None or wanted.digest:
+            return set(names)
+        others = set(names) - {wanted.tagged}
+        # The last tag takes the digests along.
+        return {wanted.tagged} if any("@" not in name for name in others) else set(names)
+
     def _names(self, entries: Entries, image: Image) -> tuple[str, ...]:
-        return tuple(sorted(name for name, root in entries.names.items() if self._image(root).id == image.id))
+        images = self._readable(entries.names.values())
+        return tuple(sorted(n for n, root in entries.names.items() if root in images and images[root].id == image.id))
 
     def _summaries(self) -> tuple[ImageSummary, ...]:
         entries = self._catalog.read()
         pinned = {digest for digests in entries.pins.values() for digest in digests}
-        images = {image.id: image for image in map(self._image, (*entries.names.values(), *pinned))}
-        in_use = {self._image(digest).id for digest in pinned}
+        readable = self._readable(_roots(entries))
+        images = {image.id: image for image in readable.values()}
+        in_use = {image.id for root, image in readable.items() if root in pinned}
         summaries = []
         for image in images.values():
             names = self._names(entries, image)
@@ -320,9 +349,21 @@ class ImageStore:
 
     async def _lowerdirs(self, image: Image) -> tuple[Path, ...]:
         """The unpacked layers, topmost first; missing ones are unpacked side by side, each once."""
-        pairs = zip(image.document.rootfs.diff_ids, image.manifest.layers, strict=True)
+        diff_ids = image.document.rootfs.diff_ids
+        pairs = zip(diff_ids, image.manifest.layers, strict=True)
         paths = await asyncio.gather(*(self.layer(diff_id, layer) for diff_id, layer in pairs))
+        if not all(self._layers.durable(diff_id) for diff_id in diff_ids):
+            self._sync_later()
         return tuple(dict.fromkeys(reversed(paths)))
+
+    def _sync_later(self) -> None:
+        """When the kernel has written most of it anyway: a sync now would hold up every other writer of the disk."""
+        if self._sync_timer is None:
+            self._sync_timer = asyncio.get_running_loop().call_later(_SYNC_DELAY, self._sync)
+
+    def _sync(self) -> None:
+        self._sync_timer = None
+        self._syncing = asyncio.ensure_future(self.run(self._layers.sync))
 
     async def layer(self, diff_id: str, layer: Descriptor) -> Path:
         """The directory of one layer, unpacked when it is not; side by side with others, each once."""
@@ -362,17 +403,17 @@ class ImageStore:
     def _reachable(self, entries: Entries) -> tuple[set[str], set[str]]:
         blobs: set[str] = set()
         layers: set[str] = set()
-        for root in (*entries.names.values(), *(digest for digests in entries.pins.values() for digest in digests)):
-            image = self._image(root)
-            blobs |= {root, image.manifest_digest, image.id, *(layer.digest for layer in image.manifest.layers)}
+        roots = _roots(entries)
+        blobs |= roots
+        for image in self._readable(roots).values():
+            blobs |= {image.manifest_digest, image.id, *(layer.digest for layer in image.manifest.layers)}
             layers |= set(image.document.rootfs.diff_ids)
         return blobs, layers
 
 
-def _keys(name: Reference) -> list[Reference]:
-    """A tag and a digest in one reference are two names."""
-    tagged = [Reference(name.domain, name.path, name.tag)] if name.tag else []
-    return tagged + ([name.pinned(name.digest)] if name.digest else [])
+def _roots(entries: Entries) -> set[str]:
+    """Every index and manifest that something leads to."""
+    return {*entries.names.values(), *(digest for digests in entries.pins.values() for digest in digests)}
 
 
 def _root(entries: Entries, wanted: Reference) -> str | None:

@@ -12,6 +12,7 @@ directory must not be reachable by others while it is filled, since names are ch
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import stat
 import tarfile
@@ -20,13 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from proa.oci.errors import CorruptContentError, UnsafeLayerError
+from proa.oci.errors import CorruptContentError, ImageError, UnsafeLayerError
 from proa.oci.stream import LayerReader
 
 _WHITEOUT = ".wh."
 _WHITEOUT_META = ".wh..wh."
 _OPAQUE = ".wh..wh..opq"
 _LINK_LIMIT = 40
+# Not the layer's fault.
+_DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _XATTR_PREFIX = "SCHILY.xattr."
 _XATTR_PREFIX_LIBARCHIVE = "LIBARCHIVE.xattr."
@@ -91,7 +94,8 @@ class _Layer:
         except ValueError as error:  # a NUL byte in a name
             raise self._unsafe(member.name, str(error)) from error
         except OSError as error:
-            raise UnsafeLayerError(f"{self._name}: entry {member.name!r} cannot be unpacked: {error}") from error
+            kind = ImageError if error.errno in _DISK_FAILURES else UnsafeLayerError
+            raise kind(f"{self._name}: entry {member.name!r} cannot be unpacked: {error}") from error
 
     def _place(self, member: tarfile.TarInfo, content: LayerReader) -> None:
         parts = self._parts(member.name)

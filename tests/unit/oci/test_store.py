@@ -206,3 +206,30 @@ def test_a_blob_that_rotted_is_not_believed(tmp_path: Path) -> None:
     content.path(made).write_bytes(b"dokument")
     with pytest.raises(CorruptContentError):
         content.read(made)
+
+
+async def test_a_damaged_image_does_not_spoil_the_others_and_can_be_removed(store: ImageStore) -> None:
+    bad = await added(store, "bad:1", layer(member("bad", b"")))
+    await added(store, "good:1")
+    await store.close()
+    opened = ImageStore(store.root)
+    opened.content.path(bad.id).write_bytes(b"rot")
+    assert (await opened.resolve("good:1")).lowerdirs
+    assert [image.tags for image in await opened.images()] == [("docker.io/library/good:1",)]
+    with pytest.raises(CorruptContentError):
+        await opened.resolve("bad:1")
+    await opened.remove("bad:1")
+    assert not opened.content.path(bad.id).exists()
+    assert (await opened.resolve("good:1")).lowerdirs
+    await opened.close()
+
+
+async def test_fresh_layers_become_durable(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proa.oci.store._SYNC_DELAY", 0.0)
+    await added(store, "app:1")
+    await store.resolve("app:1")
+    for _ in range(3):  # the timer is due at once
+        await asyncio.sleep(0)
+    await store.close()
+    (state,) = (store.root / "layers.state").iterdir()
+    assert state.read_text() == "durable"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import os
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oci_builders import digest, directory, hardlink, layer, member, symlink
 
-from proa.oci.errors import CorruptContentError, UnsafeLayerError
+from proa.oci.errors import CorruptContentError, ImageError, UnsafeLayerError
 from proa.oci.unpack import Unpacked, unpack
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
@@ -260,3 +261,13 @@ def test_no_sequence_of_entries_leaves_the_layer(
     with contextlib.suppress(UnsafeLayerError):
         unpacked(tmp_path, *entries)
     assert {path.name for path in tmp_path.iterdir()} <= {"layer"}
+
+
+def test_a_full_disk_is_not_blamed_on_the_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(ImageError, match="No space left") as caught:
+        unpacked(tmp_path, member("x", b"content"))
+    assert not isinstance(caught.value, CorruptContentError)
