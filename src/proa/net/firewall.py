@@ -66,7 +66,8 @@ def table_name(config: NetworkConfig) -> str:
 def render(config: NetworkConfig, ports: Iterable[Forward]) -> str:
     """The whole table as one transaction that replaces the one before.
 
-    What is still on its way to the gateway's link after address translation is for no pod and no service.
+    What goes to the gateway's link untranslated is for no pod and no service. (In the output hook the link is still the
+    one from before translation, so it alone does not tell.)
     """
     table, pods = table_name(config), names.pod_links(config.cluster)
     lines = [f"table ip {table}", f"delete table ip {table}", f"table ip {table} {{"]
@@ -102,7 +103,7 @@ chain loopback-guard {{
     iifname "{pods}" ip daddr 127.0.0.0/8 drop
 }}
 chain unreachable {{
-    oifname "{names.bridge(config.cluster)}" reject with icmp type host-unreachable
+    oifname "{names.bridge(config.cluster)}" ct status & dnat == 0 reject with icmp type host-unreachable
 }}
 chain forward {{
     type filter hook forward priority filter;

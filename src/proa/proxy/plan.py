@@ -100,16 +100,13 @@ class Ruleset:
 
     services: Mapping[ServiceKey, tuple[ServicePort, ...]] = field(default_factory=dict)
 
-    def with_service(self, key: ServiceKey, ports: tuple[ServicePort, ...]) -> Ruleset:
-        """The ruleset in which the service has these ports; no ports takes it out. Same object when nothing changes."""
-        if self.services.get(key, ()) == ports:
+    def with_services(self, changes: Mapping[ServiceKey, tuple[ServicePort, ...]]) -> Ruleset:
+        """The ruleset in which these services have these ports; none takes one out. Same object if nothing changes."""
+        changes = {key: ports for key, ports in changes.items() if self.services.get(key, ()) != ports}
+        if not changes:
             return self
-        services = dict(self.services)
-        if ports:
-            services[key] = ports
-        else:
-            services.pop(key, None)
-        return Ruleset(services)
+        services = {**self.services, **changes}
+        return Ruleset({key: ports for key, ports in services.items() if ports} if () in changes.values() else services)
 
     @property
     def ports(self) -> tuple[ServicePort, ...]:
