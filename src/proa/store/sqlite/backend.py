@@ -19,6 +19,7 @@ from pathlib import Path
 
 from proa.aio.broadcast import LaggedError, Reader
 from proa.aio.clock import Clock, SystemClock
+from proa.aio.tasks import TaskFailedError, TaskScope
 from proa.store.expiry import Expiry
 from proa.store.feed import Router
 from proa.store.protocol import (
@@ -79,7 +80,8 @@ class SqliteStore:
         self._closed = False
         self._broken: StoreError | None = None
         self._marks: deque[tuple[float, int]] = deque([(clock.monotonic(), writer.revision)])
-        self._compacting: asyncio.Future[None] | None = None
+        self._tasks = TaskScope("store", on_error=self._task_failed)
+        self._compacting: asyncio.Task[None] | None = None
         self._compacted_at = clock.monotonic()
         self._commits = 0
         self._writes = 0
@@ -146,8 +148,7 @@ class SqliteStore:
     async def compact(self, revision: int) -> None:
         if revision > self._revision:
             raise FutureRevisionError(revision, self._revision)
-        if self._compacting is not None:
-            await self._compacting
+        await self._tasks.join()
         await self._compact(revision)
 
     async def close(self) -> None:
@@ -159,8 +160,8 @@ class SqliteStore:
         if self._committing:
             self._idle = self._loop.create_future()
             await self._idle
-        if self._compacting is not None:
-            await self._compacting
+        await self._tasks.join()
+        await self._tasks.close()
         self._watchers.close()
         await self._loop.run_in_executor(self._reading, self._reader.close)
         await self._loop.run_in_executor(self._writing, self._writer.close)
@@ -318,13 +319,14 @@ class SqliteStore:
             aged = self._marks.popleft()[1]
         target = max(aged, self._revision - self._keep_revisions)
         if target > self._compacted:
-            self._compacting = asyncio.ensure_future(self._compact(target))
+            self._compacting = self._tasks.spawn(self._compact(target), name="compaction")
             self._compacting.add_done_callback(self._compaction_over)
 
-    def _compaction_over(self, done: asyncio.Future[None]) -> None:
+    def _compaction_over(self, _: asyncio.Task[None]) -> None:
         self._compacting = None
-        if not done.cancelled() and (error := done.exception()) is not None:
-            log.error("compaction failed, it will be tried again: %s", error)
+
+    def _task_failed(self, failure: TaskFailedError) -> None:
+        log.error("it will be tried again: %s", failure, exc_info=failure)
 
     async def _compact(self, target: int) -> None:
         while self._compacted < target:

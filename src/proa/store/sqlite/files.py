@@ -53,7 +53,7 @@ def prepare(directory: Path) -> tuple[Path, int]:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection for one thread, whichever it turns out to be; transactions are explicit."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10.0)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64, timeout=10.0)
     try:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -4096")

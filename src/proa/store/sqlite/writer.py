@@ -33,7 +33,7 @@ class Write(NamedTuple):
     expires: float | None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _rows(statement: str, columns: int, count: int) -> str:
     row = "(" + ",".join("?" * columns) + ")"
     return statement + ",".join([row] * count)
