@@ -72,8 +72,8 @@ def resource_field(
         raise FieldError(f"unsupported container resource: {selector.resource}: limits.<name> or requests.<name>")
     limits, requests = container.resources.limits, container.resources.requests
     if kind == "limits":
-        quantity = limits.get(resource) or allocatable.get(resource, 0)
+        quantity = limits.get(resource) or allocatable.get(resource) or 0
     else:
-        quantity = requests.get(resource) or limits.get(resource, 0)
-    divisor = ONE.nanos if selector.divisor is None else parse(selector.divisor).nanos or ONE.nanos
+        quantity = requests.get(resource) or limits.get(resource) or 0
+    divisor = parse(selector.divisor or 1).nanos or ONE.nanos
     return str(-(-parse(quantity).nanos // divisor))

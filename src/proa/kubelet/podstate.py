@@ -65,7 +65,7 @@ class Plan:
 
     cancel: operations under way that nobody wants any longer. probes: every probe that should be running. waiting: why
     the containers that do not run do not. wake_at: when to decide again although nothing has happened. end: the pod
-    must end for this reason.
+    must end for this reason. leaving: nothing runs any more and what is left is being removed: its story is told.
     """
 
     instructions: tuple[Instruction, ...] = ()
@@ -74,6 +74,7 @@ class Plan:
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     wake_at: float | None = None
     end: Rejection | None = None
+    leaving: bool = False
 
 
 # Deciding -----------------------------------------------------------------------------------------------------------
@@ -174,9 +175,9 @@ def _terminate(pod: Pod, state: PodState, now: float) -> Plan:
     if state.alive:
         _stop_containers(pod, state, now, todo)
         return Plan(tuple(todo.instructions), probes=probes, wake_at=todo.wake_at())
+    leaving = state.gone or pod.metadata.deletionTimestamp is not None
     if any(work is Work.STOP for work, _ in state.under_way):
         return Plan()
-    leaving = state.gone or pod.metadata.deletionTimestamp is not None
     sandboxes = (*state.old_sandboxes, *((state.sandbox,) if state.sandbox else ()))
     for sandbox in sandboxes:
         if leaving or sandbox.state is SandboxState.READY:
@@ -185,7 +186,7 @@ def _terminate(pod: Pod, state: PodState, now: float) -> Plan:
         todo.add(TearDownVolumes(), Work.TEAR_DOWN)
     if leaving and not sandboxes and state.torn_down and not state.under_way:
         todo.add(FinishDeletion(), Work.FINISH)
-    return Plan(tuple(todo.instructions), wake_at=todo.wake_at())
+    return Plan(tuple(todo.instructions), wake_at=todo.wake_at(), leaving=leaving)
 
 
 def _stop_containers(pod: Pod, state: PodState, now: float, todo: _Collector) -> None:

@@ -91,11 +91,6 @@ class StatusWriter:
         elif version >= entry.version:
             entry.pod, entry.written, entry.version = pod, pod.status, version
 
-    def reported(self, pod: Pod) -> PodStatus:
-        """The newest status the API is known to hold."""
-        entry = self._entries.get(pod.metadata.uid)
-        return entry.written if entry is not None else pod.status
-
     def submit(self, pod: Pod, status: PodStatus) -> None:
         """`status` is what the API should say of `pod` now."""
         entry = self._entries.get(pod.metadata.uid)

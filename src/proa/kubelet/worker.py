@@ -16,13 +16,14 @@ from typing import Any
 import msgspec
 
 from proa.aio.tasks import TaskScope
-from proa.api.core_v1 import Pod
+from proa.api.core_v1 import Pod, PodStatus
 from proa.base.errors import ProaError
+from proa.kubelet.facts import is_terminal
 from proa.kubelet.podstate import Plan, decide
 from proa.kubelet.probing import Probing
 from proa.kubelet.services import Outcome, Services, StepError
 from proa.kubelet.state import Instruction, KillContainer, Operation, PodState, ProbeKind, Rejection, operation
-from proa.kubelet.status import compute_status
+from proa.kubelet.status import OWNED_CONDITIONS, compute_status
 from proa.kubelet.statuswriter import StatusWriter
 from proa.kubelet.steps import STEPS
 from proa.machinery.status import StatusError
@@ -60,6 +61,8 @@ class PodWorker:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._told: dict[str, str] = {}
+        self._status: PodStatus | None = None
+        self._left = False
 
     @property
     def uid(self) -> str:
@@ -137,11 +140,12 @@ class PodWorker:
         if self._closed:
             return
         now = self.node.services.now()
-        plan = decide(self.pod, self.state, now)
+        pod = self._view()
+        plan = decide(pod, self.state, now)
         if plan.end is not None:
             self._event("Normal", plan.end.reason, plan.end.message)
             self.state = replace(self.state, ended=plan.end)
-            plan = decide(self.pod, self.state, now)
+            plan = decide(pod, self.state, now)
         self.plan = plan
         for abandoned in plan.cancel:
             task = self._tasks.get(abandoned)
@@ -151,18 +155,36 @@ class PodWorker:
             self._begin(instruction, now)
         self.probing.run(self.pod, self.state, plan.probes)
         self._tell_backoffs(plan)
-        if not self.state.gone and not self.state.deleted:
-            pod = self._with_written_status()
-            self.node.statuses.submit(pod, compute_status(pod, self.state, plan, self.node.services.host, now))
+        self._report(pod, plan, now)
         self._wake(plan.wake_at, now)
         if self.state.deleted:
             self.close()
             self.node.finished(self.uid)
 
-    def _with_written_status(self) -> Pod:
-        """The pod with the newest status known to be written, which may be ahead of the informer's."""
-        written = self.node.statuses.reported(self.pod)
-        return self.pod if written is self.pod.status else msgspec.structs.replace(self.pod, status=written)
+    def _view(self) -> Pod:
+        """The pod with the status it has by our own reckoning, which is ahead of what the API and informer know.
+
+        What others write there counts: their conditions, and that the pod has ended.
+        """
+        told, own = self.pod.status, self._status
+        if own is None:
+            return self.pod
+        conditions = tuple(each for each in own.conditions if each.type in OWNED_CONDITIONS)
+        conditions += tuple(each for each in told.conditions if each.type not in OWNED_CONDITIONS)
+        changes: dict[str, Any] = {"conditions": conditions, "nominatedNodeName": told.nominatedNodeName}
+        if is_terminal(self.pod) and own.phase not in ("Succeeded", "Failed"):
+            changes |= {"phase": told.phase, "reason": told.reason, "message": told.message}
+        return msgspec.structs.replace(self.pod, status=msgspec.structs.replace(own, **changes))
+
+    def _report(self, pod: Pod, plan: Plan, now: float) -> None:
+        """Have the status written. On its way out it is told once more, before its containers are forgotten."""
+        if self.state.gone or self.state.deleted:
+            return
+        if plan.leaving and (self._left or not self.state.containers):
+            return
+        self._left = plan.leaving
+        self._status = compute_status(pod, self.state, plan, self.node.services.host, now)
+        self.node.statuses.submit(pod, self._status)
 
     def _wake(self, at: float | None, now: float) -> None:
         if self._timer is not None:
