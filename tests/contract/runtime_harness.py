@@ -186,6 +186,6 @@ def processes_below(directory: Path) -> list[str]:
                 str(directory) in os.readlink(item) for item in (entry / "fd").iterdir()
             ):
                 found.append(f"{entry.name} {(entry / 'comm').read_text().strip()}")
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
+        except OSError:  # it has ended
             continue
     return found

@@ -85,7 +85,7 @@ def _guard(sync: socket.socket, stdio: list[int], keep: list[int], steps: Callab
     try:
         gc.disable()
         _reset_signals()
-        process.close_all_but([2, sync.fileno(), *stdio, *(item for item in keep if item >= 0)])
+        process.close_all_but([0, 1, 2, sync.fileno(), *stdio, *(item for item in keep if item >= 0)])
         os.setsid()
         steps()
     except StartError as error:

@@ -1,7 +1,7 @@
 """Simulated programs: the few commands that pods in examples and tests run, understood well enough to be plausible.
 
 `echo`, `true`, `false`, `sleep`, `cat`, `nc -l -p PORT -e cat`, and `sh -c` with these, `exit N`, `trap` for TERM,
-`>&2`, `;`, `&&` and newlines. What is not understood is `None`: a server, running until it is stopped. Pure.
+`>&2`, `;`, `&&`, `& wait` and newlines. What is not understood is `None`: a server, running until it is stopped. Pure.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def understand(arguments: Sequence[str]) -> Program | None:
 
 def _simple(words: Sequence[str]) -> Program | None:
     match list(words):
-        case ["true" | ":"]:
+        case ["true" | ":" | "wait"]:
             return Program()
         case ["false"]:
             return Program(code=1)
@@ -71,7 +71,7 @@ def _simple(words: Sequence[str]) -> Program | None:
             return Program((Sleep(seconds),)) if seconds is not None else None
         case ["cat"]:
             return Program((CopyInput(),))
-        case ["nc", "-l" | "-lk", "-p", port, "-e", "cat" | "/bin/cat"] if port.isdigit():
+        case ["nc", "-l" | "-ll" | "-lk", "-p", port, "-e", "cat" | "/bin/cat"] if port.isdigit():
             return Program((Listen(int(port)),))
     return None
 
@@ -100,7 +100,7 @@ def _shell(script: str) -> Program | None:
     words: list[str] = []
     skip = False
     for token in [*tokens, ";"]:
-        if token not in (";", "&&", ";;"):
+        if token not in (";", "&&", "&"):
             words.append(token)
             continue
         if words and not skip:
@@ -113,7 +113,7 @@ def _shell(script: str) -> Program | None:
             else:
                 stderr = words[-2:] == [">&", "2"] or words[-1:] == [">&2"]
                 command = words[: -(2 if words[-2:] == [">&", "2"] else 1)] if stderr else words
-                part = _simple(command) if not {"|", ">", "<", "&", "||"} & set(command) else None
+                part = _simple(command) if not {"|", ">", "<", "||"} & set(command) else None
                 if part is None:
                     return None
                 code = part.code
