@@ -51,7 +51,10 @@ def validate_object_meta(
 
 
 def validate_object_meta_update(new: ObjectMeta, old: ObjectMeta, errors: ErrorList, *, path: Path = METADATA) -> None:
-    """Metadata of a new version. System-set fields a client left out have been copied from the old one before."""
+    """Metadata of a new version. System-set fields a client left out have been copied from the old one before.
+
+    The resourceVersion is not looked at: it guards the write, and is no part of what is stored.
+    """
     if old.deletionTimestamp is not None:
         added = sorted(set(new.finalizers) - set(old.finalizers))
         if added:
@@ -61,8 +64,6 @@ def validate_object_meta_update(new: ObjectMeta, old: ObjectMeta, errors: ErrorL
                 "no new finalizers can be added if the object is being deleted, "
                 f"found new finalizers []string{{{listed}}}",
             )
-    if not new.resourceVersion:
-        errors.invalid(path.child("resourceVersion"), "", "must be specified for an update")
     if new.generation < old.generation:
         errors.invalid(path.child("generation"), new.generation, "must not be decremented")
     for field in _IMMUTABLE:
