@@ -124,6 +124,7 @@ class Correlator:
         self._buckets: OrderedDict[tuple[str, ...], _Bucket] = OrderedDict()
         self._similar: OrderedDict[tuple[str, ...], _Similar] = OrderedDict()
         self._written: OrderedDict[tuple[str, ...], _Written] = OrderedDict()
+        self._last_stamp = 0
 
     def decide(self, what: Occurrence) -> Create | Repeat | None:
         """None: dropped by the spam filter."""
@@ -137,7 +138,7 @@ class Correlator:
         written.count += 1
         self._written.move_to_end(key)
         patch = {"count": written.count, "lastTimestamp": format_time(what.time), "message": message}
-        instead = Create(self._event(what, message, written.first, written.count, _name(what)), key)
+        instead = Create(self._event(what, message, written.first, written.count, self._name(what)), key)
         return Repeat(written.name, written.namespace, patch, instead)
 
     def rename(self, key: tuple[str, ...], event: Event) -> None:
@@ -172,10 +173,15 @@ class Correlator:
         return what.similar, COMBINED + what.message
 
     def _create(self, what: Occurrence, key: tuple[str, ...], message: str, first: datetime, count: int) -> Create:
-        event = self._event(what, message, first, count, _name(what))
+        event = self._event(what, message, first, count, self._name(what))
         self._written[key] = _Written(event.metadata.name, event.metadata.namespace, first, count)
         _bound(self._written)
         return Create(event, key)
+
+    def _name(self, what: Occurrence) -> str:
+        """The object and the nanosecond, which is stretched so that no two events have the same."""
+        self._last_stamp = max(self._last_stamp + 1, int(what.time.timestamp() * 1e9))
+        return f"{what.about.name}.{self._last_stamp:x}"
 
     def _event(self, what: Occurrence, message: str, first: datetime, count: int, name: str) -> Event:
         return Event(
@@ -191,10 +197,6 @@ class Correlator:
             reportingComponent=what.component,
             reportingInstance=what.host,
         )
-
-
-def _name(what: Occurrence) -> str:
-    return f"{what.about.name}.{int(what.time.timestamp() * 1e9):x}"
 
 
 def _bound(table: OrderedDict[Any, Any]) -> None:
@@ -213,7 +215,6 @@ class Events:
         self._wake = asyncio.Event()
         self._scope = TaskScope("events")
         self._told = self._written = self._dropped = self._failed = 0
-        self._last_time = 0
 
     def recorder(self, component: str, host: str = "") -> EventRecorder:
         """The recorder of one component (`deployment-controller`; with its `host`, `kubelet`)."""

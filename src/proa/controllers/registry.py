@@ -9,6 +9,8 @@ from proa.control.manager import ControllerFactory
 from proa.controllers.deployment import DeploymentController
 from proa.controllers.endpoints import EndpointsController
 from proa.controllers.endpointslice import EndpointSliceController
+from proa.controllers.garbage import GarbageCollector
+from proa.controllers.namespace import NamespaceController
 from proa.controllers.node_ipam import NodeIPAMController
 from proa.controllers.replicaset import ReplicaSetController
 from proa.controllers.root_ca import RootCAController
@@ -22,6 +24,8 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: EndpointsController(context),
     lambda context, settings: ServiceAccountController(context),
     lambda context, settings: RootCAController(context, settings.root_ca),
+    lambda context, settings: NamespaceController(context),
+    lambda context, settings: GarbageCollector(context),
     lambda context, settings: NodeIPAMController(context, settings),
 )
 

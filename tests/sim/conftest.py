@@ -1,0 +1,234 @@
+"""A whole control plane in one process under virtual time: the real API server's registries, the real controllers, and
+pods that run because a few lines say so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from proa.aio.clock import VirtualClock, virtual_run
+from proa.aio.tasks import TaskScope
+from proa.api.core_v1 import Binding, Namespace, ObjectReference, Pod
+from proa.api.core_v1.resources import NAMESPACES, PODS
+from proa.api.groups import resources
+from proa.apiserver import keys
+from proa.apiserver.admission import Chain
+from proa.apiserver.codec import codec_of
+from proa.apiserver.conversion import CONVERSIONS
+from proa.apiserver.identity import MASTERS, User
+from proa.apiserver.inprocess import InProcessClient
+from proa.apiserver.options import WriteOptions
+from proa.apiserver.registry import Registry
+from proa.client.informer import Informers
+from proa.control.manager import ControllerManager
+from proa.controllers.registry import controllers
+from proa.controllers.settings import Settings
+from proa.machinery.meta import ObjectMeta
+from proa.machinery.status import StatusError, is_conflict, is_not_found
+from proa.machinery.timestamps import format_time
+from proa.store.memory import MemoryStore
+from proa.store.watchcache import WatchCache
+
+
+class Registries:
+    """What of the API server an in-process client needs, without HTTP and access control."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.store = MemoryStore(clock=clock)
+        self.caches: dict[str, WatchCache] = {}
+        self.registries: dict[Any, Registry] = {}
+        for resource in resources():
+            if "get" not in resource.verbs or "update" not in resource.verbs:
+                continue
+            codec, prefix = codec_of(resource), keys.prefix(resource)
+            if prefix not in self.caches:
+                assert (resource.group, resource.version, resource.plural) not in CONVERSIONS
+                self.caches[prefix] = WatchCache(self.store, prefix, codec=codec)
+            self.registries[resource] = Registry(resource, self.caches[prefix], codec, clock=clock, admission=Chain(()))
+
+    async def start(self) -> None:
+        for cache in self.caches.values():
+            await cache.start()
+
+    async def stop(self) -> None:
+        for cache in self.caches.values():
+            await cache.close()
+        await self.store.close()
+
+    def registry(self, resource: Any) -> Registry:
+        return self.registries[resource]
+
+    def may(self, user: Any, info: Any) -> None:
+        pass
+
+    async def post(
+        self, resource: Any, namespace: str, name: str, subresource: str, body: Any, options: WriteOptions
+    ) -> Any:
+        assert subresource == "binding"
+
+        def bind(document: Any) -> Any:
+            document["spec"]["nodeName"] = body["target"]["name"]
+            return document
+
+        await self.registries[resource].change(namespace, name, bind, options, "binding", trusted=True)
+        return {}
+
+    async def document(self, user: Any, method: str, path: str, body: Any, query: Mapping[str, str]) -> Any:
+        raise NotImplementedError
+
+
+class PodsRun:
+    """Every pod gets a node and an address, becomes ready after `ready_after` seconds and ends when deleted.
+
+    Pods whose image is `broken` never become ready.
+    """
+
+    def __init__(
+        self, client: InProcessClient, informers: Informers, clock: VirtualClock, nodes: Sequence[str]
+    ) -> None:
+        self.client = client
+        self.clock = clock
+        self.nodes = list(nodes)
+        self.ready_after = 2.0
+        self.stop_after = 1.0
+        self.dead: set[str] = set()
+        self._scope = TaskScope("pods")
+        self._number = 0
+        self._known: set[tuple[str, bool]] = set()
+        informers.informer(PODS).on_change(self._changed)
+
+    def _changed(self, old: Any, new: Pod | None) -> None:
+        if new is None:
+            return
+        key = (new.metadata.uid, new.metadata.deletionTimestamp is not None)
+        if key not in self._known:
+            self._known.add(key)
+            self._scope.spawn(self._stop(new) if key[1] else self._run(new), name=new.metadata.name)
+
+    async def _run(self, pod: Pod) -> None:
+        self._number += 1
+        number = self._number
+        node = pod.spec.nodeName or self.nodes[number % len(self.nodes)]
+        ip = f"10.0.{number // 250}.{number % 250 + 1}"
+        await self._bind(pod, node)
+        await self._status(pod, "Running", ip, ready=False)
+        if pod.spec.containers and pod.spec.containers[0].image == "broken":
+            return
+        await asyncio.sleep(self.ready_after)
+        if node not in self.dead:
+            await self._status(pod, "Running", ip, ready=True)
+
+    async def _status(self, pod: Pod, phase: str, ip: str, *, ready: bool) -> None:
+        now = format_time(self.clock.now())
+        conditions = [
+            {"type": "Ready", "status": "True" if ready else "False", "lastTransitionTime": now},
+            {"type": "PodScheduled", "status": "True", "lastTransitionTime": now},
+        ]
+        status = {"phase": phase, "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions}
+        await self._patch(pod, {"status": status}, subresource="status")
+
+    async def _stop(self, pod: Pod) -> None:
+        await asyncio.sleep(self.stop_after)
+        if pod.spec.nodeName in self.dead:
+            return
+        try:
+            await self.client.delete(PODS, pod.metadata.name, pod.metadata.namespace, grace_period_seconds=0)
+        except StatusError as error:
+            if not is_not_found(error):
+                raise
+
+    async def _bind(self, pod: Pod, node: str) -> None:
+        meta = pod.metadata
+        try:
+            binding = Binding(
+                metadata=ObjectMeta(name=meta.name, namespace=meta.namespace),
+                target=ObjectReference(kind="Node", name=node),
+            )
+            await self.client.post(PODS, meta.name, meta.namespace, "binding", binding)
+        except StatusError as error:
+            if not is_not_found(error) and not is_conflict(error):
+                raise
+
+    async def _patch(self, pod: Pod, patch: Any, subresource: str = "") -> None:
+        try:
+            meta = pod.metadata
+            await self.client.patch(PODS, meta.name, meta.namespace, patch, type="strategic", subresource=subresource)
+        except StatusError as error:
+            if not is_not_found(error) and not is_conflict(error):
+                raise
+
+    async def close(self) -> None:
+        await self._scope.close()
+
+
+class ControlPlane:
+    """`client` talks to it, `clock.advance` lets it work."""
+
+    def __init__(self, clock: VirtualClock, settings: Settings) -> None:
+        self.clock = clock
+        self.server = Registries(clock)
+        self.client = InProcessClient(self.server, User("admin", groups=(MASTERS,)))
+        self.informers = Informers(self.client)
+        self.manager = ControllerManager(self.client, controllers(settings), informers=self.informers, clock=clock)
+        self.pods = PodsRun(self.client, self.informers, clock, ["node-a", "node-b", "node-c"])
+
+    async def __aenter__(self) -> ControlPlane:
+        await self.server.start()
+        await self.client.create(NAMESPACES, Namespace(metadata=ObjectMeta(name="default")))
+        await self.informers.start()
+        await self.manager.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.manager.close()
+        await self.pods.close()
+        await self.informers.close()
+        await self.server.stop()
+
+    async def until(self, what: Callable[[], Any], seconds: float = 60.0) -> Any:
+        """Let time pass until `what()` is true; its value."""
+        deadline = self.clock.monotonic() + seconds
+        while True:
+            await self.clock.settle()
+            value = what()
+            if isinstance(value, Awaitable):
+                value = await value
+            if value:
+                return value
+            assert self.clock.monotonic() < deadline, f"not within {seconds} s: {what}"
+            await asyncio.sleep(0.25)
+
+    async def all(self, resource: Any, namespace: str = "default", **selection: Any) -> list[Any]:
+        return list((await self.client.list(resource, namespace, **selection)).items)
+
+    async def get(self, resource: Any, name: str, namespace: str = "default") -> Any:
+        """None when there is none."""
+        try:
+            return await self.client.get(resource, name, namespace)
+        except StatusError as error:
+            if is_not_found(error):
+                return None
+            raise
+
+
+Body = Callable[[ControlPlane], Awaitable[None]]
+
+
+@pytest.fixture
+def simulate() -> Callable[..., float]:
+    """Run `body(plane)` in virtual time; the CPU seconds it took."""
+
+    def run(body: Body, settings: Settings | None = None) -> float:
+        async def main(clock: VirtualClock) -> None:
+            async with ControlPlane(clock, settings or Settings(root_ca="PEM")) as plane:
+                await body(plane)
+
+        began = time.process_time()
+        virtual_run(main)
+        return time.process_time() - began
+
+    return run
