@@ -14,6 +14,10 @@ import struct
 
 from proa.linux.libc import address, call, pack, syscall
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
@@ -109,27 +113,38 @@ def open_beneath(root: int, path: str, flags: int = os.O_PATH) -> int:
 
 
 def make_in_root(root: int, path: str, *, directory: bool, beneath: bool = False, mode: int = 0o755) -> int:
-    """An O_PATH descriptor of `path` inside `root`; missing parents and the last part are created."""
-    opener = open_beneath if beneath else open_in_root
+    """An O_PATH descriptor of `path` inside `root`; missing parents and the last part are created.
+
+    `beneath`: a symbolic link that leaves `root` is an error; otherwise `root` is / to it, and what a dangling one
+    points to is created.
+    """
+    return _make(root, path, directory, open_beneath if beneath else open_in_root, mode, 40)
+
+
+def _make(root: int, path: str, directory: bool, opener: Callable[[int, str], int], mode: int, links: int) -> int:
     try:
         return opener(root, path or ".")
     except FileNotFoundError:
-        pass
+        if links == 0:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path) from None
     parts = [part for part in path.split("/") if part not in ("", ".")]
     walked = ""
     for index, part in enumerate(parts):
         parent = opener(root, walked or ".")
         walked = f"{walked}/{part}" if walked else part
+        last = index == len(parts) - 1
         try:
-            if index < len(parts) - 1 or directory:
+            if directory or not last:
                 os.mkdir(part, mode, dir_fd=parent)
             else:
-                os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=parent))
+                os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=parent))
         except FileExistsError:
-            pass
-        except OSError as error:
-            if error.errno != errno.ELOOP:  # a link is there: the opener below decides where it leads
-                raise
+            try:
+                os.close(opener(root, walked))
+            except FileNotFoundError:  # a link to nothing
+                target = os.readlink(part, dir_fd=parent)
+                where = target if target.startswith("/") else f"{walked.rpartition('/')[0]}/{target}"
+                os.close(_make(root, where, directory or not last, opener, mode, links - 1))
         finally:
             os.close(parent)
     return opener(root, path or ".")

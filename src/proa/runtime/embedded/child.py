@@ -90,10 +90,9 @@ def _guard(sync: socket.socket, stdio: list[int], keep: list[int], steps: Callab
         steps()
     except StartError as error:
         wire.send(sync, {"error": str(error)})
-    except Exception as error:  # noqa: BLE001 - the last frame of this process: everything is reported
-        wire.send(sync, {"error": f"{type(error).__name__}: {error}" if not isinstance(error, OSError) else str(error)})
     except BaseException as error:
-        wire.send(sync, {"error": repr(error)})
+        # the last frame of this process: nobody else would report it
+        wire.send(sync, {"error": wire.describe(error)})
     os._exit(128)
 
 

@@ -176,7 +176,7 @@ def _plan_mount(config: ContainerConfig, index: int) -> MountSpec:
             f"{where}.propagation: unknown value {item.propagation!r}: use None, HostToContainer or Bidirectional",
             _INVALID,
         )
-    target = os.path.normpath(f"/{item.container_path}")
+    target = os.path.normpath(f"/{item.container_path.lstrip('/')}")
     if target == "/":
         raise RuntimeFault(f"{where}.container_path: must not be the root directory", _INVALID)
     return {

@@ -79,8 +79,8 @@ class Peer:
         for message in self._decoder.feed(data):
             try:
                 self._on_request(self, message)
-            except Exception as error:  # noqa: BLE001 - a bad request must not take the pod down
-                self.send({"error": _describe(error)})
+            except Exception as error:  # a bad request must not take the pod down
+                self.send({"error": wire.describe(error)})
 
 
 class Shim:
@@ -195,7 +195,7 @@ class Shim:
             try:
                 container.remove()
             except OSError as error:
-                peer.send({"error": _describe(error)})
+                peer.send({"error": wire.describe(error)})
                 return
             self._containers.pop(container.id, None)
             peer.send({})
@@ -452,7 +452,3 @@ def _listen(directory: str) -> socket.socket:
     os.chmod(f"{directory}/shim.sock", 0o600)
     listener.listen(64)
     return listener
-
-
-def _describe(error: Exception) -> str:
-    return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"

@@ -74,6 +74,13 @@ def receive_some(sock: socket.socket) -> tuple[bytes, list[int]]:
     return data, list(descriptors)
 
 
+def describe(error: BaseException) -> str:
+    """An exception in words for a person: what failed and on what."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"
+
+
 def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
     """Replace a file as a whole, so that a reader sees the old or the new one. Not synced: no container outlives a boot."""
     temporary = f"{path}.{os.getpid()}.tmp"

@@ -50,8 +50,8 @@ def _become_shim(connection: socket.socket) -> None:
         gc.enable()
         shim.run(connection)
         code = 0
-    except BaseException as error:  # noqa: BLE001 - nobody above would report it
-        wire.send(connection, {"error": f"{type(error).__name__}: {error}"})
+    except BaseException as error:  # nobody above would report it
+        wire.send(connection, {"error": wire.describe(error)})
         sys.excepthook(type(error), error, error.__traceback__)
     finally:
         sys.stderr.flush()
