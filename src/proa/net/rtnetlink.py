@@ -20,7 +20,7 @@ AF_INET = int(socket.AF_INET)
 
 # linux/rtnetlink.h
 _NEWLINK, _DELLINK, _GETLINK, _SETLINK = 16, 17, 18, 19
-_NEWADDR, _GETADDR = 20, 22
+_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 
 # linux/if_link.h
@@ -106,12 +106,20 @@ def delete_link(name: str) -> Request:
     return Request(_DELLINK, 0, _link_header() + text(_IFLA_IFNAME, name), f"delete link {name}")
 
 
-def new_address(index: int, address: IPv4Interface) -> Request:
-    """Give the link an address; again is fine. The kernel adds the route to its network when the prefix is < 32."""
+def _address_body(index: int, address: IPv4Interface) -> bytes:
     packed = address.ip.packed
     body = _ADDRESS.pack(AF_INET, address.network.prefixlen, 0, _SCOPE_UNIVERSE, index)
-    body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
-    return Request(_NEWADDR, CREATE | REPLACE, body, f"address {address}")
+    return body + attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
+
+
+def new_address(index: int, address: IPv4Interface) -> Request:
+    """Give the link an address; again is fine. The kernel adds the route to its network when the prefix is < 32."""
+    return Request(_NEWADDR, CREATE | REPLACE, _address_body(index, address), f"address {address}")
+
+
+def delete_address(index: int, address: IPv4Interface) -> Request:
+    """EADDRNOTAVAIL when the link does not have it."""
+    return Request(_DELADDR, 0, _address_body(index, address), f"delete address {address}")
 
 
 def _route_body(route: Route) -> bytes:

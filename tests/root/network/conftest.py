@@ -67,13 +67,16 @@ class Pod:
         assert server.stdout
         server.stdout.readline()
 
-    def ask(self, host: str, port: int) -> str:
-        """What a server answers; RuntimeError with the reason."""
-        command = self._inside(ASK.format(host=host, port=port))
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    def run(self, code: str) -> str:
+        """What Python text prints in the pod; RuntimeError with the last line of its complaint."""
+        result = subprocess.run(self._inside(code), capture_output=True, text=True, check=False, timeout=20)
         if result.returncode:
             raise RuntimeError(result.stderr.strip().splitlines()[-1])
         return result.stdout.strip()
+
+    def ask(self, host: str, port: int) -> str:
+        """What a server answers; RuntimeError with the reason."""
+        return self.run(ASK.format(host=host, port=port))
 
     def close(self) -> None:
         for server in self._servers:
