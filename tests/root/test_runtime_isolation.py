@@ -192,7 +192,9 @@ async def test_a_missing_volume_source_is_named(harness: Harness, tmp_path: Path
 
 
 async def test_the_usual_devices_work_and_no_others(harness: Harness) -> None:
-    script = "echo x >/dev/null; head -c 4 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; ls -l /dev/fd/0 >/dev/null"
+    script = (
+        "echo x >/dev/null; head -c 4 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; ls -l /dev/fd/0 >/dev/null"
+    )
     assert await shell(harness, script) == ["4", "3"]
     disk = os.stat("/").st_dev
     make = f"mknod /disk b {os.major(disk)} {os.minor(disk)} && head -c 1 /disk"
@@ -304,7 +306,12 @@ async def test_limits_are_set_and_can_be_changed(harness: Harness) -> None:
         pytest.skip("written for cgroup v1 hierarchies")
 
     def limits() -> tuple[str, ...]:
-        files = (("cpu", "cpu.shares"), ("cpu", "cpu.cfs_quota_us"), ("memory", "memory.limit_in_bytes"), ("pids", "pids.max"))
+        files = (
+            ("cpu", "cpu.shares"),
+            ("cpu", "cpu.cfs_quota_us"),
+            ("memory", "memory.limit_in_bytes"),
+            ("pids", "pids.max"),
+        )
         return tuple((directories[name] / file).read_text().strip() for name, file in files)
 
     assert limits() == ("512", "50000", str(64 << 20), "50")
@@ -324,8 +331,12 @@ async def test_exec_has_the_container_s_limits_user_and_filter(harness: Harness)
 
 async def test_a_privileged_container_has_everything(harness: Harness) -> None:
     security = secured(privileged=True)
-    script = "while read k v; do case $k in CapEff:|Seccomp:) echo $v;; esac; done </proc/self/status; mount -t tmpfs x /tmp"
-    own = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
+    script = (
+        "while read k v; do case $k in CapEff:|Seccomp:) echo $v;; esac; done </proc/self/status; mount -t tmpfs x /tmp"
+    )
+    own = next(
+        line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff")
+    )
     assert await shell(harness, script, security=security) == [own, "0"]
 
 

@@ -12,7 +12,7 @@ import proa
 from proa.linux.command import Daemon
 from proa.linux.process import resident_bytes
 from proa.runtime.embedded import wire
-from proa.runtime.embedded.client import Session
+from proa.runtime.embedded.client import Session, ShimGoneError
 
 _CODE = "import sys; sys.path.append(sys.argv[1]); from proa.runtime.embedded.zygote import main; main()"
 
@@ -28,32 +28,35 @@ class Nursery:
 
     async def fork_shim(self, spec: Path) -> int:
         """A shim for the sandbox that the file `spec` describes; its pid, once it serves. ShimError when it can not."""
-        session = await self._connect()
-        with session:
+        try:
+            return await self._fork(spec)
+        except ShimGoneError:
+            if self.pid:
+                raise
+            return await self._fork(spec)  # the zygote was killed before it took the request
+
+    async def _fork(self, spec: Path) -> int:
+        with await self._connect() as session:
             await session.send({"spec": str(spec)})
             return int((await session.receive())["pid"])
 
     async def _connect(self) -> Session:
+        """A connection whose other end the next shim will hold."""
         async with self._lock:
-            for fresh in (False, True):
-                if self._control is None or fresh:
-                    await self._start()
-                assert self._control is not None
-                ours, theirs = socket.socketpair()
-                try:
-                    self._control.sendmsg([b"+"], wire.rights([theirs.fileno()]))
-                except OSError:  # it was killed: one more attempt with a new one
-                    ours.close()
-                    if fresh:
-                        raise
-                    continue
-                finally:
-                    theirs.close()
-                ours.setblocking(False)
-                return Session(ours)
-        raise AssertionError("unreachable")
+            if self._control is None or not self.pid:
+                self._control = await self._start()
+            ours, theirs = socket.socketpair()
+            try:
+                self._control.sendmsg([b"+"], wire.rights([theirs.fileno()]))
+            except OSError as error:
+                ours.close()
+                raise ShimGoneError(f"the zygote is gone: {error.strerror}") from error
+            finally:
+                theirs.close()
+        ours.setblocking(False)
+        return Session(ours)
 
-    async def _start(self) -> None:
+    async def _start(self) -> socket.socket:
         await self.close()
         ours, theirs = socket.socketpair()
         source = str(Path(proa.__file__).parent.parent)
@@ -66,7 +69,7 @@ class Nursery:
             )
         finally:
             theirs.close()
-        self._control = ours
+        return ours
 
     @property
     def pid(self) -> int:

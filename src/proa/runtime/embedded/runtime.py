@@ -427,6 +427,7 @@ class EmbeddedRuntime:
         return {
             "sandboxes": len(self._sandboxes),
             "containers": len(self._owners),
+            "zygote_pid": self._nursery.pid,
             "zygote_resident_bytes": self._nursery.resident_bytes(),
             "shim_resident_bytes": shims,
         }
@@ -489,20 +490,22 @@ class EmbeddedRuntime:
             if status.state is SandboxState.READY:
                 await sandbox.follow()
         except ShimGoneError:
-            self._lost(sandbox)
+            await self._bury(sandbox)
 
     def _lost(self, sandbox: Sandbox) -> None:
-        """A shim died: kill what it left, free the network, tell."""
-        sandbox.set_state(SandboxState.NOT_READY)
-        sandbox.abandon()
+        """A shim died: its subscription ended without a stop."""
+        self._tasks.spawn(self._bury(sandbox), name=f"bury {sandbox.status.id[:12]}")
+
+    async def _bury(self, sandbox: Sandbox) -> None:
+        """Kill what a dead shim left, free the network, then tell: a container is reported as ended when it has."""
+        async with sandbox.lock:
+            if sandbox.status.state is SandboxState.NOT_READY:
+                return
+            sandbox.set_state(SandboxState.NOT_READY)
+            await asyncio.to_thread(self._tree.remove, sandbox.spec["cgroup"])
+            await self._detach(sandbox)
+            sandbox.abandon()
         self._events.publish(RuntimeEvent("stopped", sandbox.status.id))
-
-        async def clean() -> None:
-            async with sandbox.lock:
-                await asyncio.to_thread(self._tree.kill, sandbox.spec["cgroup"])
-                await self._detach(sandbox)
-
-        self._tasks.spawn(clean(), name=f"clean up {sandbox.status.id[:12]}")
 
     # -- helpers
 
