@@ -98,6 +98,10 @@ def _explain_value(value: Any, known: Property, path: Path, errors: ErrorList) -
     if value is None:
         if _must_be_given(known):
             errors.required(path)
+    elif facts.enum and isinstance(value, list):
+        for position, item in enumerate(value):
+            if item not in facts.enum:
+                errors.unsupported(path.index(position), item, sorted(facts.enum))
     elif facts.enum and not (value == "" and not known.nullable) and value not in facts.enum:
         errors.unsupported(path, value, sorted(facts.enum))
     elif _bounded(facts) and not _absent_zero(value, known) and not _within(value, facts):
@@ -179,6 +183,8 @@ class _Compiler:
         if facts.enum:
             constant = f"enum_{len(self._scope)}"
             self._scope[constant] = frozenset(facts.enum)
+            if isinstance(known.schema, ListSchema):  # the set is of the items
+                return f"below and not {constant}.issuperset(below)"
             given = "below is not None" if known.nullable else "below"
             return f"{given} and below not in {constant}"
         tests = [f"below < {facts.minimum}"] if facts.minimum is not None else []
