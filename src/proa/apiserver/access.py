@@ -16,9 +16,11 @@ from proa.apiserver.identity import (
     REMEMBERED,
     UNAUTHENTICATED,
     AccessAttributes,
+    AnyAuthenticator,
     Authenticator,
     Authorizer,
     Credentials,
+    FirstOpinion,
     User,
 )
 from proa.apiserver.requestinfo import RequestInfo
@@ -45,12 +47,17 @@ class _Known:
 class Access:
     """Who may. `enter` for a request from the wire, `authorize` for callers within the process."""
 
-    def __init__(self, authenticator: Authenticator, authorizer: Authorizer, *, anonymous: bool = True) -> None:
-        self._authenticator = authenticator
-        self._authorizer = authorizer
+    def __init__(self, *, anonymous: bool = True) -> None:
+        self._authenticator: Authenticator = AnyAuthenticator(())
+        self._authorizer: Authorizer = FirstOpinion(())
         self._anonymous = anonymous
         self._known: dict[str | bytes, _Known] = {}
         self._authenticated = 0
+
+    def install(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        """Ask these from now on, and forget what others said."""
+        self._authenticator, self._authorizer = authenticator, authorizer
+        self._known.clear()
 
     @property
     def authenticator(self) -> Authenticator:

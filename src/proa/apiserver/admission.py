@@ -68,6 +68,12 @@ class Chain:
         self._mutating: dict[tuple[Resource[Any], str, Operation], tuple[Mutating, ...]] = {}
         self._validating: dict[tuple[Resource[Any], str, Operation], tuple[Validating, ...]] = {}
 
+    def install(self, plugins: Sequence[Plugin]) -> None:
+        """Use these plugins from now on."""
+        self.plugins = tuple(plugins)
+        self._mutating.clear()
+        self._validating.clear()
+
     def mutating(self, resource: Resource[Any], subresource: str, operation: Operation) -> tuple[Mutating, ...]:
         """The plugins whose `mutate` such a write passes; empty for most."""
         found = self._mutating.get((resource, subresource, operation))

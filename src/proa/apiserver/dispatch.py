@@ -74,6 +74,12 @@ class Dispatcher:
             metrics.in_flight -= 1
             metrics.observe(request.info, code, time.perf_counter() - started)
 
+    async def local(self, request: Request) -> Response:
+        """Answer a caller within the process, whose `user` is set. Raises StatusError."""
+        request.info = info = parse(request.method, request.raw_path, request.query_string)
+        self._access.authorize(request.user, info, request)
+        return await self._handler(request)(request)
+
     async def _answer(self, request: Request) -> Response:
         try:
             await self._access.enter(request)

@@ -30,6 +30,9 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_EXTRA, hash=False)
 
 
+LOOPBACK = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
+"""The server itself, when it reads and writes its own objects."""
+
 ANONYMOUS = User(ANONYMOUS_NAME, groups=(UNAUTHENTICATED,))
 
 

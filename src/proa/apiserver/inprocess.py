@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, cast
+from urllib.parse import urlencode
 
 import msgspec
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from proa.apiserver import patching
 from proa.apiserver.identity import User
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import ReadOptions, WatchOptions, WriteOptions
 from proa.apiserver.registry import Registry
+from proa.apiserver.reply import JSON
 from proa.apiserver.requestinfo import RequestInfo
+from proa.apiserver.server import BODY_LIMIT, Request
 from proa.client.protocol import Listing, PatchType, WatchEvent
 from proa.machinery import status as failures
 from proa.machinery.declare import Object
@@ -41,6 +45,25 @@ class Server(Protocol):
         options: WriteOptions,
     ) -> Document: ...
     async def document(self, user: User, method: str, path: str, body: Any, query: Mapping[str, str]) -> Document: ...
+
+
+class LocalRequest(Request):
+    """A request of this process, for handlers that only serve HTTP: a body, a query and a user, no connection."""
+
+    __slots__ = ("_local_body",)
+
+    def __init__(self, user: User, method: str, path: str, body: Any, query: Mapping[str, str]) -> None:
+        self.method = method
+        self.raw_path = path
+        self.query_string = urlencode(query)
+        self.headers = CIMultiDictProxy(CIMultiDict({"Content-Type": JSON}))
+        self.user = user
+        self.warnings = []
+        self._query = None
+        self._local_body = b"" if body is None else msgspec.json.encode(body)
+
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        return self._local_body
 
 
 class InProcessClient:

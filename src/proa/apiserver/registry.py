@@ -221,11 +221,11 @@ class Registry:
         options: WriteOptions,
         subresource: str = "",
         *,
-        shape: Callable[[Document, Mapping[str, Any]], Document] | None = None,
+        trusted: bool = False,
         tries: int = _WRITE_TRIES,
     ) -> Item:
-        """The one update loop. `change` makes the new document; `shape` says, for a subresource with rules of its own,
-        what of it counts (default: the status for 'status', everything but the status else)."""
+        """The one update loop. `change` makes the new document. trusted: the server itself makes the change and has
+        checked it (binding), so what an update may not touch is not compared and no manager owns it."""
         resource = self.resource
         key = self.key(namespace, name)
         item = self.cache.item(key)
@@ -245,7 +245,7 @@ class Registry:
                 await self.cache.fresh()
                 asked_store, item = True, self.cache.item(key)
                 continue
-            result = await self._replace(key, item, old, document, options, subresource, shape)
+            result = await self._replace(key, item, old, document, options, subresource, trusted)
             if not isinstance(result, Conflict):
                 return result
             if version:
@@ -261,26 +261,26 @@ class Registry:
         document: Document,
         options: WriteOptions,
         subresource: str,
-        shape: Callable[[Document, Mapping[str, Any]], Document] | None,
+        trusted: bool,
     ) -> Item | Conflict:
         resource, prepare = self.resource, self._prepare
         meta = metadata.guard_update(resource, document, old, old["metadata"]["name"])
-        document = prepare.shaped(document, old, subresource) if shape is None else shape(document, old)
+        document = prepare.shaped(document, old, subresource)
         prepare.changed(document, old, subresource)
         namespace, name = meta.get("namespace", ""), meta["name"]
         attributes = self._attributes("UPDATE", subresource, namespace, name, document, options, old)
         await self._admission.mutate(attributes)
-        if resource.has_generation and metadata.desired_changed(document, old):
+        if resource.has_generation and subresource != "binding" and metadata.desired_changed(document, old):
             document["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         finish = None
         if self.hooks is not None:
             finish = self.hooks.begin_update(document, old, dry_run=options.dry_run)
         done = False
         try:
-            now = self.now()
-            document = prepare.tracked(old, document, options, now, subresource)
+            if not trusted:
+                document = prepare.tracked(old, document, options, self.now(), subresource)
             document["metadata"].pop("resourceVersion", None)
-            encoded = prepare.update(document, old, self.shown(item).object)
+            encoded = prepare.encoded(document) if trusted else prepare.update(document, old, self.shown(item).object)
             await self._admission.validate(attributes)
             if options.dry_run:
                 return Item(key, item.revision, _at(encoded, item.revision), self.codec)

@@ -96,6 +96,10 @@ class Preparation:
         self._raise(document, errors)
         return decode.encode(typed)
 
+    def encoded(self, document: Document) -> bytes:
+        """The stored bytes of a document the server itself made."""
+        return decode.encode(self._typed(document))
+
     def _typed(self, document: Document) -> Any:
         return decode.to_typed(document, self._resource.type)
 

@@ -1,0 +1,151 @@
+"""Creates that store no object of their own: bindings, evictions, tokens.
+
+An action takes a document and answers with one, over HTTP and in process alike. Registered by resource and
+subresource in `compose`. Not here: subresources that show or change the object itself (handlers.subresources).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from proa.api.authentication_v1 import TokenRequest
+from proa.api.core_v1 import Binding
+from proa.api.policy_v1 import Eviction
+from proa.apiserver import metadata
+from proa.apiserver.identity import TokenIssuer
+from proa.apiserver.metadata import Document
+from proa.apiserver.options import WriteOptions
+from proa.apiserver.registry import Registry
+from proa.machinery import decode
+from proa.machinery import status as failures
+from proa.machinery.declare import Object
+from proa.machinery.default import apply_defaults
+from proa.machinery.fields import ErrorList, Path
+from proa.machinery.meta import Status
+from proa.machinery.schema import schema_of
+from proa.machinery.validate import validate_facts
+
+Action = Callable[[str, str, Document, WriteOptions], Awaitable[Document]]
+"""(namespace, name, body, options) -> the answer. Raises StatusError."""
+
+
+def checked_body(body: Document, kind: type[Object], options: WriteOptions, *api_versions: str) -> Document:
+    """The body of an action, of its declared shape, defaulted and valid. Raises StatusError 400, 422."""
+    schema = schema_of(kind)
+    said = body.get("apiVersion")
+    if body.get("kind") not in (None, "", kind.__name__) or said not in (None, "", *api_versions):
+        metadata.check_kind(body, api_versions[0], kind.__name__)
+    body["apiVersion"], body["kind"] = said or api_versions[0], kind.__name__
+    shaped = {**body, "apiVersion": api_versions[0]}
+    options.warnings += decode.field_validation(shaped, schema, options.field_validation, options.raw)
+    apply_defaults(shaped, schema)
+    errors = ErrorList()
+    validate_facts(shaped, schema, errors)
+    if errors:
+        name = (shaped.get("metadata") or {}).get("name", "")
+        raise failures.invalid(api_versions[0].rpartition("/")[0], kind.__name__, name, errors)
+    return shaped
+
+
+class PodActions:
+    """pods/binding, pods/eviction and the older bindings."""
+
+    def __init__(self, pods: Registry) -> None:
+        self._pods = pods
+
+    async def bindings(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
+        """POST bindings: the binding names its pod itself."""
+        return await self.bind(namespace, (body.get("metadata") or {}).get("name", ""), body, options)
+
+    async def bind(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
+        """Assign a pod to a node, once. Raises StatusError 409 when it is bound or being deleted."""
+        pods = self._pods
+        body = checked_body(body, Binding, options, "v1")
+        meta, target = metadata.of(body), body.get("target") or {}
+        if meta.get("name", name) != name:
+            raise failures.bad_request("name in URL does not match name in Binding object")
+        errors = ErrorList()
+        if target.get("kind") not in (None, "", "Node"):
+            errors.unsupported(Path("target", "kind"), target["kind"], ("Node", "<empty>"))
+        node = target.get("name")
+        if not node:
+            errors.required(Path("target", "name"))
+        if errors:
+            raise failures.invalid("", "Binding", name, errors)
+        await pods.admit("CREATE", "binding", namespace, name, body, options)
+
+        def bound(pod: Document) -> Document:
+            spec, held = pod["spec"], pod["metadata"]
+            if meta.get("uid") and meta["uid"] != held["uid"]:
+                why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {held['uid']}"
+                raise failures.conflict(pods.resource, name, why)
+            if "deletionTimestamp" in held:
+                why = f"pod {name} is being deleted, cannot be assigned to a host"
+                raise failures.conflict(pods.resource, name, why)
+            if spec.get("nodeName"):
+                why = f'pod {name} is already assigned to node "{spec["nodeName"]}"'
+                raise failures.conflict(pods.resource, name, why)
+            if spec.get("schedulingGates"):
+                raise failures.conflict(pods.resource, name, f"pod {name} has non-empty .spec.schedulingGates")
+            spec["nodeName"] = node
+            for field in ("annotations", "labels"):
+                if meta.get(field):
+                    held[field] = {**held.get(field, {}), **meta[field]}
+            if meta.get("resourceVersion"):
+                held["resourceVersion"] = meta["resourceVersion"]
+            else:
+                held.pop("resourceVersion", None)  # only a binding that says so insists on the version it saw
+            status = pod.setdefault("status", {})
+            status.pop("nominatedNodeName", None)
+            status["conditions"] = _scheduled(status.get("conditions") or [], pods.now())
+            return pod
+
+        await pods.change(namespace, name, bound, options, "binding", trusted=True)
+        return _SUCCESS
+
+    async def evict(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
+        """Delete a pod the polite way. (Disruption budgets are not served yet, so none can refuse.)"""
+        pods = self._pods
+        body = checked_body(body, Eviction, options, "policy/v1", "policy/v1beta1")
+        if metadata.of(body).get("name", name) != name:
+            raise failures.bad_request("name in URL does not match name in Eviction object")
+        await pods.admit("CREATE", "eviction", namespace, name, body, options)
+        wanted: Mapping[str, Any] = body.get("deleteOptions") or {}
+        options.dry_run = options.dry_run or "All" in wanted.get("dryRun", ())
+        await pods.delete(namespace, name, wanted, options)
+        return _SUCCESS
+
+
+class TokenAction:
+    """serviceaccounts/token (TokenRequest)."""
+
+    def __init__(self, accounts: Registry, issuer: Callable[[], TokenIssuer | None]) -> None:
+        self._accounts = accounts
+        self._issuer = issuer
+
+    async def request(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
+        """Issue a token for the account, as the request asks."""
+        issuer = self._issuer()
+        if issuer is None:
+            raise failures.not_implemented("this API server was given nothing that issues service-account tokens")
+        body = checked_body(body, TokenRequest, options, "authentication.k8s.io/v1")
+        account = await self._accounts.get(namespace, name)
+        await self._accounts.admit("CREATE", "token", namespace, name, body, options)
+        token, expiry = await issuer.issue(msgspec.json.decode(account.body), body)
+        meta = {"name": name, "namespace": namespace, "creationTimestamp": self._accounts.now()}
+        return {**body, "metadata": meta, "status": {"token": token, "expirationTimestamp": expiry}}
+
+
+_SUCCESS: Document = msgspec.to_builtins(Status(status="Success", code=201))
+
+
+def _scheduled(conditions: list[Document], now: str) -> list[Document]:
+    """The conditions with PodScheduled true."""
+    found = next((each for each in conditions if each.get("type") == "PodScheduled"), None)
+    if found is not None and found.get("status") == "True":
+        return conditions
+    condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
+    return [*(each for each in conditions if each is not found), condition]

@@ -1,0 +1,79 @@
+"""What a cluster has before anybody asks: the system namespaces and the `kubernetes` Service with its endpoints.
+
+Idempotent: run at every start through the in-process client. Not here: roles (authz.bootstrap), add-ons (cluster).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from proa.api.core_v1 import Endpoints, Namespace, Service
+from proa.api.core_v1.resources import ENDPOINTS, NAMESPACES, SERVICES
+from proa.api.discovery_v1 import EndpointSlice
+from proa.api.discovery_v1.resources import ENDPOINT_SLICES
+from proa.client.protocol import Client
+from proa.machinery.declare import Object
+from proa.machinery.resource import Resource
+from proa.machinery.status import StatusError, is_already_exists, is_not_found
+
+T = TypeVar("T", bound=Object)
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+async def ensure_namespaces(client: Client) -> None:
+    """The namespaces every cluster has."""
+    for name in SYSTEM_NAMESPACES:
+        await _ensure(client, NAMESPACES, msgspec.convert({"metadata": {"name": name}}, Namespace))
+
+
+async def ensure_kubernetes_service(client: Client, cluster_ip: str, address: str, port: int) -> None:
+    """The Service `kubernetes` at `cluster_ip`, and endpoints that say where this server is (`address`: an IP)."""
+    metadata = {"name": "kubernetes", "namespace": "default"}
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    service = {
+        "metadata": {**metadata, "labels": labels},
+        "spec": {
+            "type": "ClusterIP",
+            "clusterIP": cluster_ip,
+            "clusterIPs": [cluster_ip],
+            "sessionAffinity": "None",
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
+        },
+    }
+    mirror = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    endpoints = {
+        "metadata": {**metadata, "labels": mirror},
+        "subsets": [{"addresses": [{"ip": address}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}],
+    }
+    slice_ = {
+        "metadata": {**metadata, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv6" if ":" in address else "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+    }
+    await _ensure(client, SERVICES, msgspec.convert(service, Service))
+    await _ensure(client, ENDPOINTS, msgspec.convert(endpoints, Endpoints), "subsets")
+    await _ensure(client, ENDPOINT_SLICES, msgspec.convert(slice_, EndpointSlice), "endpoints", "ports")
+
+
+async def _ensure(client: Client, resource: Resource[T], wanted: T, *fields: str) -> None:
+    """Create it, or bring these fields of what is there to what is wanted."""
+    meta: Any = getattr(wanted, "metadata")  # noqa: B009 - every stored object has one, Object does not say so
+    try:
+        found = await client.get(resource, meta.name, meta.namespace)
+    except StatusError as error:
+        if not is_not_found(error):
+            raise
+        try:
+            await client.create(resource, wanted)
+        except StatusError as lost:
+            if not is_already_exists(lost):
+                raise
+        return
+    patch = {field: msgspec.to_builtins(getattr(wanted, field)) for field in fields}
+    current = {field: msgspec.to_builtins(getattr(found, field)) for field in fields}
+    if patch != current:
+        await client.patch(resource, meta.name, meta.namespace, patch, type="merge")

@@ -1,0 +1,262 @@
+"""Subresources that show or change one side of an object: scale, finalize, ephemeralcontainers, resize; and actions.
+
+`status` is an ordinary write with rules of its own (`writing`). Not here: connections to kubelets (`connect`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+import msgspec
+
+from proa.api.autoscaling_v1 import Scale
+from proa.apiserver import metadata, patching
+from proa.apiserver.actions import Action, checked_body
+from proa.apiserver.handlers.resources import write_options
+from proa.apiserver.metadata import Document
+from proa.apiserver.negotiation import decode_body, media_type
+from proa.apiserver.options import WriteOptions
+from proa.apiserver.registry import Registry
+from proa.apiserver.reply import Reply, json_reply, warning_headers
+from proa.apiserver.server import Request, Response
+from proa.machinery import decode, patch
+from proa.machinery import status as failures
+from proa.machinery.fields import ErrorList, Path
+from proa.machinery.meta import LabelSelector
+from proa.machinery.resource import ObjectType, ScalePaths
+from proa.machinery.schema import schema_of
+from proa.machinery.selectors import label_selector
+from proa.store.item import Item
+
+
+def action_handler(action: Action) -> Callable[[Request], Awaitable[Response]]:
+    """The HTTP side of an action."""
+
+    async def handle(request: Request) -> Response:
+        info = request.info
+        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body())
+        options = write_options(request, raw)
+        answer = await action(info.namespace, info.name, body, options)
+        return json_reply(answer, 201, warning_headers(options.warnings))
+
+    return handle
+
+
+class ScaleHandlers:
+    """autoscaling/v1 Scale over any resource that says where its replicas are."""
+
+    def __init__(self, registry: Registry, paths: ScalePaths) -> None:
+        self._registry = registry
+        self._paths = paths
+
+    async def get(self, request: Request) -> Response:
+        info = request.info
+        item = await self._registry.get(info.namespace, info.name)
+        return json_reply(self.scale_of(item))
+
+    async def update(self, request: Request) -> Response:
+        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body())
+        options = write_options(request, raw)
+        scale = checked_body(body, Scale, options, "autoscaling/v1")
+        return await self._write(request, lambda _: scale, options)
+
+    async def patch(self, request: Request) -> Response:
+        kind = media_type(request.headers.get("Content-Type", ""))
+        body = patching.parse_body(kind, await request.body())
+        options = write_options(request)
+        if kind == patching.APPLY_YAML:
+            raise failures.not_implemented("server-side apply to the scale subresource is not served yet")
+
+        def patched(scale: Document) -> Document:
+            if kind == patching.JSON_PATCH:
+                changed = patch.apply_json_patch(scale, body)
+            elif kind == patching.MERGE_PATCH:
+                changed = patch.merge(scale, body)
+            else:
+                changed = patch.strategic(scale, body, schema_of(Scale))
+            return checked_body(changed, Scale, options, "autoscaling/v1")
+
+        return await self._write(request, patched, options)
+
+    def scale_of(self, item: Item) -> Document:
+        """The Scale of an object."""
+        document: Document = msgspec.json.decode(item.body)
+        return self._scale(document)
+
+    def _scale(self, document: Document) -> Document:
+        meta, paths = document["metadata"], self._paths
+        kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+        scale: Document = {
+            "kind": "Scale",
+            "apiVersion": "autoscaling/v1",
+            "metadata": {name: meta[name] for name in kept if name in meta},
+            "spec": {"replicas": _dig(document, paths.spec) or 0},
+            "status": {"replicas": _dig(document, paths.status) or 0},
+        }
+        selector = _selector_text(_dig(document, paths.selector))
+        if selector:
+            scale["status"]["selector"] = selector
+        return scale
+
+    async def _write(self, request: Request, change: Callable[[Document], Document], options: WriteOptions) -> Response:
+        info = request.info
+
+        def scaled(document: Document) -> Document:
+            scale = change(self._scale(document))
+            meta = metadata.of(scale)
+            if meta.get("name", info.name) != info.name:
+                raise failures.bad_request(
+                    f"the name of the Scale ({meta['name']}) does not match the URL ({info.name})"
+                )
+            replicas = (scale.get("spec") or {}).get("replicas", 0)
+            if replicas < 0:
+                errors = ErrorList()
+                errors.invalid(Path("spec", "replicas"), replicas, "must be greater than or equal to 0")
+                raise failures.invalid("autoscaling", "Scale", info.name, errors)
+            _put(document, self._paths.spec, replicas)
+            version = meta.get("resourceVersion")
+            if version:
+                document["metadata"]["resourceVersion"] = version
+            else:
+                document["metadata"].pop("resourceVersion", None)
+            return document
+
+        item = await self._registry.change(info.namespace, info.name, scaled, options, "scale")
+        return json_reply(self.scale_of(item), 200, warning_headers(options.warnings))
+
+
+class PartHandlers:
+    """A subresource through which only one part of the object is written: `take(new, stored)` moves it over."""
+
+    def __init__(self, registry: Registry, take: Callable[[Document, Document], None]) -> None:
+        self._registry = registry
+        self._take = take
+
+    async def get(self, request: Request) -> Response:
+        item = await self._registry.get(request.info.namespace, request.info.name)
+        return Reply(200, item.body)
+
+    async def update(self, request: Request) -> Response:
+        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body())
+        options = write_options(request, raw)
+        self._shape(body, options)
+        return await self._write(request, lambda _: body, options)
+
+    async def patch(self, request: Request) -> Response:
+        kind = media_type(request.headers.get("Content-Type", ""))
+        body = patching.parse_body(kind, await request.body())
+        options = write_options(request)
+        if kind == patching.APPLY_YAML:
+            raise failures.not_implemented(f"server-side apply to {request.info.subresource} is not served yet")
+        change = patching.patch_of(self._registry.resource, kind, body)
+
+        def patched(stored: Document) -> Document:
+            document = change(stored)
+            self._shape(document, options)
+            return document
+
+        return await self._write(request, patched, options)
+
+    async def put(self, namespace: str, name: str, document: Document, options: WriteOptions) -> Item:
+        """The write without HTTP."""
+        return await self._change(namespace, name, lambda _: document, options, "")
+
+    def _shape(self, document: Document, options: WriteOptions) -> None:
+        resource = self._registry.resource
+        metadata.check_kind(document, resource.api_version, resource.kind)
+        document["apiVersion"], document["kind"] = resource.api_version, resource.kind
+        schema = schema_of(cast(ObjectType, resource.type))
+        options.warnings += decode.field_validation(document, schema, options.field_validation, options.raw)
+
+    async def _write(self, request: Request, change: Callable[[Document], Document], options: WriteOptions) -> Response:
+        info = request.info
+        item = await self._change(info.namespace, info.name, change, options, info.subresource)
+        return Reply(200, item.body, headers=warning_headers(options.warnings))
+
+    async def _change(
+        self,
+        namespace: str,
+        name: str,
+        change: Callable[[Document], Document],
+        options: WriteOptions,
+        subresource: str,
+    ) -> Item:
+        def taken(stored: Document) -> Document:
+            document = change(msgspec.json.decode(msgspec.json.encode(stored)))
+            meta = metadata.of(document)
+            if meta.get("name", name) != name:
+                raise failures.bad_request(f"the name of the object ({meta['name']}) does not match the URL ({name})")
+            version = meta.get("resourceVersion")
+            self._take(document, stored)
+            if version:
+                stored["metadata"]["resourceVersion"] = version
+            else:
+                stored["metadata"].pop("resourceVersion", None)
+            return stored
+
+        return await self._registry.change(namespace, name, taken, options, subresource, trusted=True)
+
+
+def take_finalizers(new: Document, stored: Document) -> None:
+    """namespaces/finalize: the finalizers of the spec."""
+    stored["spec"] = {**(stored.get("spec") or {}), "finalizers": (new.get("spec") or {}).get("finalizers") or []}
+    if "finalizers" in metadata.of(new) or "finalizers" in stored["metadata"]:
+        stored["metadata"]["finalizers"] = metadata.of(new).get("finalizers") or []
+
+
+def take_ephemeral_containers(new: Document, stored: Document) -> None:
+    """pods/ephemeralcontainers: containers may be added, those there may not change. Raises StatusError 422."""
+    before = stored["spec"].get("ephemeralContainers") or []
+    after = new["spec"].get("ephemeralContainers") or []
+    path, errors = Path("spec", "ephemeralContainers"), ErrorList()
+    by_name = {each["name"]: each for each in after}
+    for each in before:
+        if by_name.get(each["name"]) is None:
+            errors.forbidden(path, f"existing ephemeral containers {each['name']!r} may not be removed")
+        elif {**each, **by_name[each["name"]]} != each:
+            errors.forbidden(path, f"existing ephemeral containers {each['name']!r} may not be changed")
+    taken = {each["name"] for part in ("containers", "initContainers") for each in stored["spec"].get(part) or []}
+    for position, each in enumerate(after):
+        if each["name"] in taken:
+            errors.duplicate(path.index(position).child("name"), each["name"])
+        taken.add(each["name"])
+    if errors:
+        raise failures.invalid("", "Pod", stored["metadata"]["name"], errors)
+    stored["spec"]["ephemeralContainers"] = after
+
+
+def take_resources(new: Document, stored: Document) -> None:
+    """pods/resize: the resources of containers that are there."""
+    for part in ("containers", "initContainers"):
+        wanted = {each["name"]: each.get("resources") for each in new["spec"].get(part) or []}
+        for each in stored["spec"].get(part) or []:
+            if wanted.get(each["name"]) is not None:
+                each["resources"] = wanted[each["name"]]
+    if new["spec"].get("resources") is not None:
+        stored["spec"]["resources"] = new["spec"]["resources"]
+
+
+def _dig(document: Mapping[str, Any], path: str) -> Any:
+    at: Any = document
+    for name in path.split("."):
+        if not isinstance(at, Mapping):
+            return None
+        at = at.get(name)
+    return at
+
+
+def _put(document: Document, path: str, value: Any) -> None:
+    *above, last = path.split(".")
+    for name in above:
+        document = document.setdefault(name, {})
+    document[last] = value
+
+
+def _selector_text(selector: Any) -> str:
+    """The selector of a workload as text: a LabelSelector, or the plain map of a ReplicationController."""
+    if not isinstance(selector, Mapping):
+        return ""
+    if selector.keys() <= {"matchLabels", "matchExpressions"}:
+        return str(label_selector(msgspec.convert(selector, LabelSelector)))
+    return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
