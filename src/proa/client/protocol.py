@@ -11,12 +11,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from proa.base.errors import ProaError
 from proa.machinery.declare import Object
 from proa.machinery.resource import Resource
 
 T = TypeVar("T", bound=Object)
 Document = dict[str, Any]
 PatchType = Literal["json", "merge", "strategic", "apply"]
+
+
+class UnreachableError(ProaError):
+    """No answer, or none that makes sense: whether a write happened is not known."""
 
 
 @dataclass(frozen=True, slots=True)

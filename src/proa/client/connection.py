@@ -1,0 +1,70 @@
+"""How to reach and convince an API server: address, trust and identity, as kubeconfig files and pods' mounts give them.
+
+Here: the value, and the TLS context made of it. Not here: reading kubeconfig files (`kubeconfig`) and HTTP (`http`).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """server: base URL. ca: PEM bundle to trust, empty for the system's. certificate, key: PEM of the client.
+
+    token_file is read again as it changes and wins over token. impersonate: user name to act as. server_name: what the
+    certificate must say, where that is not the host. insecure: trust any certificate. namespace: the default one.
+    """
+
+    server: str
+    ca: bytes = b""
+    certificate: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+    token: str = field(default="", repr=False)
+    token_file: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    impersonate: str = ""
+    impersonate_groups: tuple[str, ...] = ()
+    server_name: str = ""
+    insecure: bool = False
+    namespace: str = "default"
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The TLS context, None for plain HTTP. Raises ssl.SSLError for certificates or keys that are none."""
+        if not self.server.startswith("https:"):
+            return None
+        context = ssl.create_default_context(cadata=self.ca.decode()) if self.ca else ssl.create_default_context()
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.certificate:
+            # OpenSSL wants files; these are anonymous memory and never reach a disk.
+            with ExitStack() as stack:
+                paths = []
+                for name, content in (("certificate", self.certificate), ("key", self.key)):
+                    descriptor = os.memfd_create(name)
+                    stack.callback(os.close, descriptor)
+                    os.write(descriptor, content)
+                    paths.append(f"/proc/self/fd/{descriptor}")
+                context.load_cert_chain(*paths)
+        return context
+
+
+def in_pod() -> Connection:
+    """The connection of a process in a pod: its service account. Raises OSError outside of one."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
+    if not host or not port:
+        raise FileNotFoundError("not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
+    return Connection(
+        server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
+        ca=(SERVICE_ACCOUNT / "ca.crt").read_bytes(),
+        token_file=str(SERVICE_ACCOUNT / "token"),
+        namespace=(SERVICE_ACCOUNT / "namespace").read_text().strip(),
+    )
