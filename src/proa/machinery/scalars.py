@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from msgspec import Meta
+
 from proa.machinery.declare import Scalar
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
-Int32 = Annotated[int, Scalar("integer", "int32")]
-Int64 = Annotated[int, Scalar("integer", "int64")]
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1), Scalar("integer", "int32")]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1), Scalar("integer", "int64")]
 Double = Annotated[float, Scalar("number", "double")]
 Time = Annotated[str, Scalar("string", "date-time", _META + "Time")]
 MicroTime = Annotated[str, Scalar("string", "date-time", _META + "MicroTime")]

@@ -34,6 +34,8 @@ class Requirement:
 
     def __str__(self) -> str:
         joined = ",".join(self.values)
+        if not joined and self.operator in ("in", "notin"):
+            joined = ","  # the set of the empty value, which `()` would not say
         match self.operator:
             case "exists":
                 return self.key
