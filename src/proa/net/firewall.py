@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Any
 
 from proa.net import names, nft
 from proa.net.protocol import HostPort, NetworkConfig, NetworkError
@@ -67,7 +68,8 @@ def render(config: NetworkConfig, ports: Iterable[Forward]) -> str:
     """The whole table as one transaction that replaces the one before.
 
     What goes to the gateway's link untranslated is for no pod and no service. (In the output hook the link is still the
-    one from before translation, so it alone does not tell.)
+    one from before translation, so it alone does not tell.) A TCP client gets a reset: an ICMP error that arrives while
+    it is still in connect(2) is lost on it, and costs it a second until its next SYN.
     """
     table, pods = table_name(config), names.pod_links(config.cluster)
     lines = [f"table ip {table}", f"delete table ip {table}", f"table ip {table} {{"]
@@ -103,7 +105,10 @@ chain loopback-guard {{
     iifname "{pods}" ip daddr 127.0.0.0/8 drop
 }}
 chain unreachable {{
-    oifname "{names.bridge(config.cluster)}" ct status & dnat == 0 reject with icmp type host-unreachable
+    oifname != "{names.bridge(config.cluster)}" return
+    ct status dnat return
+    meta l4proto tcp reject with tcp reset
+    reject with icmp type host-unreachable
 }}
 chain forward {{
     type filter hook forward priority filter;
@@ -130,6 +135,25 @@ def render_change(config: NetworkConfig, removed: Iterable[Forward], added: Iter
         targets = sorted({port.target for port in ports})
         lines += [f"{verb} element ip {table} self {{ {target} . {target} }}" for target in targets]
     return "".join(line + "\n" for line in lines)
+
+
+async def existing(config: NetworkConfig) -> tuple[Forward, ...]:
+    """The host ports in the kernel, for an agent that comes back to running sandboxes; none without the table."""
+    try:
+        objects = await nft.listing("table", "ip", table_name(config))
+    except nft.NftError:
+        return ()
+    return tuple(
+        _forward(key["concat"], value["concat"])
+        for entry in objects
+        for key, value in entry.get("map", {}).get("elem", ())
+    )
+
+
+def _forward(key: list[Any], value: list[Any]) -> Forward:
+    *host_ip, protocol, port = key
+    address = ipaddress.IPv4Address(host_ip[0]) if host_ip else None
+    return Forward(str(protocol).upper(), int(port), ipaddress.IPv4Address(value[0]), int(value[1]), address)
 
 
 async def open_forwarding(config: NetworkConfig) -> None:

@@ -37,6 +37,11 @@ def pod_links(cluster: str) -> str:
     return POD_LINK_PREFIX + cluster_hash(cluster) + "*"
 
 
+def doomed_group(cluster: str) -> int:
+    """The group (IFLA_GROUP) that links are in only while they are deleted."""
+    return 0x1000000 | int(cluster_hash(cluster), 16)
+
+
 def table(cluster: str, part: str) -> str:
     """The nft table of one part of the node: "net", "services", "policy"."""
     return f"proa-{cluster_hash(cluster)}-{part}"

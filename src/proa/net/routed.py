@@ -7,9 +7,9 @@ and a pod reaches itself through a service without hairpin mode. The gateway's a
 a link that every kernel has and that carries the cluster's name; ARP for it is answered on every pod's link.
 
 Kernel calls block for microseconds, or longer while someone else holds the kernel's RTNL lock; they run in one thread
-of their own, in order. Deleting a link takes 20 ms, most of it waiting for other CPUs (RCU) without that lock; it has a
-second thread, so that pods which come do not wait for pods which go. The network namespace is the one the process is
-in: nothing here assumes the machine's first.
+of their own, in order. Deleting links takes 20 ms, most of it waiting for other CPUs (RCU), for one link as for many;
+it has a second thread, so that pods which come do not wait for pods which go, and those which go then go together. The
+network namespace is the one the process is in: nothing here assumes the machine's first.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import asyncio
 import errno
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -49,6 +50,7 @@ class RoutedNetwork:
         self._sweeper = ThreadPoolExecutor(1, thread_name_prefix="proa-net-sweep")
         self._socket: rt.Socket | None = None
         self._pool: AddressPool | None = None
+        self._doomed: deque[str] = deque()
         self._bridge_index = 0
         self._mtu = 0
         self._forwards: dict[str, tuple[firewall.Forward, ...]] = {}
@@ -60,6 +62,7 @@ class RoutedNetwork:
         if nft.available():
             self._journal.record("nft-table", f"ip {firewall.table_name(self._config)}")
             try:
+                await self._adopt_forwards()
                 await nft.apply(firewall.render(self._config, self._all_forwards()))
                 await firewall.open_forwarding(self._config)
             except nft.NftError as error:
@@ -92,7 +95,8 @@ class RoutedNetwork:
 
     async def detach(self, sandbox_id: str) -> None:
         await self._set_forwards(sandbox_id, ())
-        await self._call(lambda: self._delete_link(names.pod_link(self._config.cluster, sandbox_id)), self._sweeper)
+        self._doomed.append(names.pod_link(self._config.cluster, sandbox_id))
+        await self._call(self._sweep, self._sweeper)
         await self._call(lambda: self._addresses().release(sandbox_id))
         self._counters["detaches"] += 1
 
@@ -100,8 +104,7 @@ class RoutedNetwork:
         live = set(sandbox_ids)
         leases = await self._call(lambda: self._addresses().leases)
         gone = tuple(lease.sandbox_id for lease in leases if lease.sandbox_id not in live)
-        for sandbox_id in gone:
-            await self.detach(sandbox_id)
+        await asyncio.gather(*(self.detach(sandbox_id) for sandbox_id in gone))
         return gone
 
     async def set_peers(self, peers: Iterable[Peer]) -> None:
@@ -200,7 +203,7 @@ class RoutedNetwork:
         try:
             self._connect(names.pod_link(self._config.cluster, sandbox_id), netns, lease)
         except BaseException:
-            self._delete_link(names.pod_link(self._config.cluster, sandbox_id))
+            self._delete_links([names.pod_link(self._config.cluster, sandbox_id)])
             self._addresses().release(sandbox_id)
             raise
         return lease
@@ -233,10 +236,22 @@ class RoutedNetwork:
                 rt.new_route(rt.Route(_DEFAULT, gateway=gateway, link=index)),
             )
 
-    def _delete_link(self, link: str) -> None:
-        with rt.Socket() as socket, _tolerate(errno.ENODEV):
-            socket.send(rt.delete_link(link))
-        self._journal.forget("link", link)
+    def _sweep(self) -> None:
+        """Delete all links that wait for it. A caller whose link went with an earlier call finds nothing to do."""
+        links = [self._doomed.popleft() for _ in range(len(self._doomed))]
+        if links:
+            self._delete_links(links)
+
+    def _delete_links(self, links: Sequence[str]) -> None:
+        group = names.doomed_group(self._config.cluster)
+        with rt.Socket() as socket:
+            for link in links:
+                with _tolerate(errno.ENODEV):
+                    socket.send(rt.set_group(link, group))
+            with _tolerate(errno.ENODEV):
+                socket.send(rt.delete_group(group))
+        for link in links:
+            self._journal.forget("link", link)
 
     def _set_peers(self, wanted: dict[IPv4Network, Peer]) -> None:
         socket = self._route_socket()
@@ -281,10 +296,8 @@ class RoutedNetwork:
 
     def _teardown(self) -> None:
         self._set_peers({})
-        links = [link.name for link in self._route_socket().links()]
-        for link in links:
-            if names.owns(self._config.cluster, link):
-                self._delete_link(link)
+        links = (link.name for link in self._route_socket().links())
+        self._delete_links([link for link in links if names.owns(self._config.cluster, link)])
         for lease in self._addresses().leases:
             self._addresses().release(lease.sandbox_id)
         self._bridge_index = 0
@@ -299,6 +312,15 @@ class RoutedNetwork:
 
     def _all_forwards(self) -> list[firewall.Forward]:
         return [forward for forwards in self._forwards.values() for forward in forwards]
+
+    async def _adopt_forwards(self) -> None:
+        """Take over the host ports of sandboxes that an agent before this one attached."""
+        leases = await self._call(lambda: self._addresses().leases)
+        owners = {lease.address: lease.sandbox_id for lease in leases}
+        for forward in await firewall.existing(self._config):
+            sandbox_id = owners.get(forward.target)
+            if sandbox_id is not None and forward not in self._forwards.get(sandbox_id, ()):
+                self._forwards[sandbox_id] = (*self._forwards.get(sandbox_id, ()), forward)
 
     async def _set_forwards(self, sandbox_id: str, forwards: tuple[firewall.Forward, ...]) -> None:
         async with self._rules:

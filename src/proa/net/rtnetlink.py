@@ -25,7 +25,7 @@ _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 
 # linux/if_link.h
 _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 3, 4, 10, 18
-_IFLA_AF_SPEC, _IFLA_NET_NS_FD = 26, 28
+_IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD = 26, 27, 28
 _INFO_KIND, _INFO_DATA = 1, 2
 _VETH_INFO_PEER = 1
 _INET_CONF, _ROUTE_LOCALNET = 1, 26
@@ -104,6 +104,16 @@ def link_up(index: int) -> Request:
 def delete_link(name: str) -> Request:
     """Delete a link and its veth peer. ENODEV when there is none."""
     return Request(_DELLINK, 0, _link_header() + text(_IFLA_IFNAME, name), f"delete link {name}")
+
+
+def set_group(name: str, group: int) -> Request:
+    """Put the link into a group. ENODEV when there is none."""
+    return Request(_SETLINK, 0, _link_header() + text(_IFLA_IFNAME, name) + u32(_IFLA_GROUP, group), f"link {name}")
+
+
+def delete_group(group: int) -> Request:
+    """Delete every link of the group, at the cost of one. ENODEV when there is none."""
+    return Request(_DELLINK, 0, _link_header() + u32(_IFLA_GROUP, group), f"delete links of group {group}")
 
 
 def _address_body(index: int, address: IPv4Interface) -> bytes:
