@@ -1,29 +1,23 @@
-"""A whole control plane in one process under virtual time: the real API server's registries, the real controllers, and
+"""A whole control plane in one process under virtual time: the real API server, the real controllers, and
 pods that run because a few lines say so."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from proa.aio.clock import VirtualClock, virtual_run
 from proa.aio.tasks import TaskScope
-from proa.api.core_v1 import Binding, Namespace, ObjectReference, Pod
-from proa.api.core_v1.resources import NAMESPACES, PODS
-from proa.api.groups import resources
-from proa.apiserver import keys
-from proa.apiserver.admission import Chain
-from proa.apiserver.codec import codec_of
-from proa.apiserver.conversion import CONVERSIONS
+from proa.api.core_v1 import Binding, ObjectReference, Pod
+from proa.api.core_v1.resources import PODS
+from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import MASTERS, User
-from proa.apiserver.inprocess import InProcessClient
-from proa.apiserver.options import WriteOptions
-from proa.apiserver.registry import Registry
 from proa.client.informer import Informers
+from proa.client.protocol import Client
 from proa.control.manager import ControllerManager
 from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings
@@ -31,54 +25,6 @@ from proa.machinery.meta import ObjectMeta
 from proa.machinery.status import StatusError, is_conflict, is_not_found
 from proa.machinery.timestamps import format_time
 from proa.store.memory import MemoryStore
-from proa.store.watchcache import WatchCache
-
-
-class Registries:
-    """What of the API server an in-process client needs, without HTTP and access control."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self.store = MemoryStore(clock=clock)
-        self.caches: dict[str, WatchCache] = {}
-        self.registries: dict[Any, Registry] = {}
-        for resource in resources():
-            if "get" not in resource.verbs or "update" not in resource.verbs:
-                continue
-            codec, prefix = codec_of(resource), keys.prefix(resource)
-            if prefix not in self.caches:
-                assert (resource.group, resource.version, resource.plural) not in CONVERSIONS
-                self.caches[prefix] = WatchCache(self.store, prefix, codec=codec)
-            self.registries[resource] = Registry(resource, self.caches[prefix], codec, clock=clock, admission=Chain(()))
-
-    async def start(self) -> None:
-        for cache in self.caches.values():
-            await cache.start()
-
-    async def stop(self) -> None:
-        for cache in self.caches.values():
-            await cache.close()
-        await self.store.close()
-
-    def registry(self, resource: Any) -> Registry:
-        return self.registries[resource]
-
-    def may(self, user: Any, info: Any) -> None:
-        pass
-
-    async def post(
-        self, resource: Any, namespace: str, name: str, subresource: str, body: Any, options: WriteOptions
-    ) -> Any:
-        assert subresource == "binding"
-
-        def bind(document: Any) -> Any:
-            document["spec"]["nodeName"] = body["target"]["name"]
-            return document
-
-        await self.registries[resource].change(namespace, name, bind, options, "binding", trusted=True)
-        return {}
-
-    async def document(self, user: Any, method: str, path: str, body: Any, query: Mapping[str, str]) -> Any:
-        raise NotImplementedError
 
 
 class PodsRun:
@@ -87,9 +33,7 @@ class PodsRun:
     Pods whose image is `broken` never become ready.
     """
 
-    def __init__(
-        self, client: InProcessClient, informers: Informers, clock: VirtualClock, nodes: Sequence[str]
-    ) -> None:
+    def __init__(self, client: Client, informers: Informers, clock: VirtualClock, nodes: Sequence[str]) -> None:
         self.client = client
         self.clock = clock
         self.nodes = list(nodes)
@@ -170,15 +114,15 @@ class ControlPlane:
 
     def __init__(self, clock: VirtualClock, settings: Settings) -> None:
         self.clock = clock
-        self.server = Registries(clock)
-        self.client = InProcessClient(self.server, User("admin", groups=(MASTERS,)))
+        self.store = MemoryStore(clock=clock)
+        self.server = ApiServer(Config(store=self.store, clock=clock))
+        self.client = self.server.client_for(User("admin", groups=(MASTERS,)))
         self.informers = Informers(self.client)
         self.manager = ControllerManager(self.client, controllers(settings), informers=self.informers, clock=clock)
         self.pods = PodsRun(self.client, self.informers, clock, ["node-a", "node-b", "node-c"])
 
     async def __aenter__(self) -> ControlPlane:
-        await self.server.start()
-        await self.client.create(NAMESPACES, Namespace(metadata=ObjectMeta(name="default")))
+        await self.server.load()
         await self.informers.start()
         await self.manager.start()
         return self
@@ -188,6 +132,7 @@ class ControlPlane:
         await self.pods.close()
         await self.informers.close()
         await self.server.stop()
+        await self.store.close()
 
     async def until(self, what: Callable[[], Any], seconds: float = 60.0) -> Any:
         """Let time pass until `what()` is true; its value."""
