@@ -24,7 +24,8 @@ from proa.base.errors import ProaError
 from proa.client.connection import Connection
 from proa.client.protocol import Document, Listing, PatchType, UnreachableError, WatchEvent
 from proa.machinery.declare import Object
-from proa.machinery.decode import prune, to_typed
+from proa.machinery.conform import prune
+from proa.machinery.decode import to_typed
 from proa.machinery.meta import ListMeta, Status, StatusDetails
 from proa.machinery.resource import Resource
 from proa.machinery.schema import schema_of

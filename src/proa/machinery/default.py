@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proa.machinery import quantity, status, timestamps
+from proa.machinery.conform import type_errors
 from proa.machinery.declare import UNSET
 from proa.machinery.schema import (
     ListSchema,
@@ -52,8 +53,6 @@ def defaulter_of(schema: ObjectSchema) -> Defaulter:
 
 
 def _blame(document: Document, schema: ObjectSchema) -> str:
-    from proa.machinery.decode import type_errors
-
     return ", ".join(text for _, text in type_errors(document, schema))
 
 

@@ -6,17 +6,14 @@ from typing import Any
 import pytest
 
 from proa.api.core_v1 import ConfigMap, Pod, Secret
+from proa.machinery.conform import duplicate_fields, normalise, prune, unknown_fields
 from proa.machinery.decode import (
     FieldValidation,
     decode_json,
-    duplicate_fields,
     encode,
     field_validation,
-    normalise,
-    prune,
     to_document,
     to_typed,
-    unknown_fields,
 )
 from proa.machinery.schema import ANY, STRING, MapSchema, ObjectSchema, Property, schema_of
 from proa.machinery.status import StatusError

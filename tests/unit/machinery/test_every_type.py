@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proa.api.groups import resources
+from proa.machinery.conform import normalise
 from proa.machinery.declare import Object
-from proa.machinery.decode import FieldValidation, encode, field_validation, normalise, to_document, to_typed
+from proa.machinery.decode import FieldValidation, encode, field_validation, to_document, to_typed
 from proa.machinery.default import apply_defaults
 from proa.machinery.fields import ErrorList
 from proa.machinery.quantity import canonical

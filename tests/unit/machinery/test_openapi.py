@@ -106,6 +106,8 @@ def test_schemas_carry_what_merging_needs() -> None:
     assert spec["required"] == ["containers"]
     assert spec["properties"]["restartPolicy"]["enum"] == ["Always", "Never", "OnFailure"]
     assert spec["properties"]["restartPolicy"]["default"] == "Always"
+    families = schemas["io.k8s.api.core.v1.ServiceSpec"]["properties"]["ipFamilies"]
+    assert families["items"] == {"type": "string", "enum": ["", "IPv4", "IPv6"]}
     pod = schemas["io.k8s.api.core.v1.Pod"]
     assert pod["x-kubernetes-group-version-kind"] == [{"group": "", "version": "v1", "kind": "Pod"}]
     quantity = schemas["io.k8s.apimachinery.pkg.api.resource.Quantity"]

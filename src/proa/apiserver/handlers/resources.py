@@ -210,7 +210,8 @@ async def delete_options_of(request: Request) -> dict[str, Any]:
 
 def checked_delete_options(options: dict[str, Any]) -> dict[str, Any]:
     """DeleteOptions of a body, without nulls and of the right types. Raises StatusError 400."""
-    from proa.machinery.decode import normalise, to_typed
+    from proa.machinery.conform import normalise
+    from proa.machinery.decode import to_typed
     from proa.machinery.meta import DeleteOptions
     from proa.machinery.schema import schema_of
 

@@ -123,7 +123,9 @@ class Dialect:
         if self._modern:
             if facts.default is not msgspec.UNSET:
                 extras["default"] = facts.default
-            if facts.enum:
+            if facts.enum and isinstance(known.schema, ListSchema):
+                found["items"] = found["items"] | {"enum": sorted(facts.enum)}
+            elif facts.enum:
                 extras["enum"] = sorted(facts.enum)
         if facts.map:
             extras["x-kubernetes-map-type"] = facts.map
