@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from proa.machinery.schema import ANY, AnySchema, ListSchema, MapSchema, ObjectSchema, Property, Schema
+from proa.machinery.schema import ANY, AnySchema, ListSchema, MapSchema, ObjectSchema, Property, Schema, derived
 
 FieldSet = Mapping[str, Any]
 MEMBER = "."
@@ -183,10 +183,81 @@ def changes(old: Any, new: Any, field: Property) -> tuple[dict[str, Any], dict[s
 
 def _with_members(value: Any, field: Property) -> dict[str, Any]:
     """Everything in a value that came or went whole, the containers being members too."""
-    if not is_granular(value, field):
-        return {}
-    inner = {name: _with_members(each, below) for name, (each, below) in children(value, field.schema).items()}
-    return {MEMBER: {}, **inner} if inner else {}
+    visit = _visitor(field)
+    return {} if visit is None or not value else visit(value)
+
+
+# Every created object passes through these, so what a field means is looked up once per schema, not once per value.
+# Sets are values: one empty one serves all leaves.
+
+_Visitor = Callable[[Any], dict[str, Any]]
+_LEAF: dict[str, Any] = {}
+
+
+def _visitor(field: Property) -> _Visitor | None:
+    """What makes the set of a whole value of this field; None where it is a leaf."""
+    if field.map_type == "atomic":
+        return None
+    match field.schema:
+        case ObjectSchema() as schema:
+            return _object_visitor(schema)
+        case MapSchema() as schema:
+            return _map_visitor(_visitor(Property("", schema.value)))
+        case ListSchema(type="map" | "set") as schema:
+            return _list_visitor(schema, _visitor(Property("", schema.item)))
+        case AnySchema():
+            return _untyped
+        case _:
+            return None
+
+
+@derived
+def _object_visitor(schema: ObjectSchema) -> _Visitor:
+    names: dict[str, tuple[str, _Visitor | None]] = {}
+
+    def visit(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return _LEAF
+        found: dict[str, Any] = {MEMBER: _LEAF}
+        for name, each in value.items():
+            known = names.get(name)
+            if known is None:
+                known = f"f:{name}", _visitor(property_of(schema, name))
+                if name in schema.properties:
+                    names[name] = known
+            below = known[1]
+            found[known[0]] = _LEAF if below is None or not each else below(each)
+        return found
+
+    return visit
+
+
+def _map_visitor(below: _Visitor | None) -> _Visitor:
+    def visit(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return _LEAF
+        found: dict[str, Any] = {MEMBER: _LEAF}
+        for name, each in value.items():
+            found[f"f:{name}"] = _LEAF if below is None or not each else below(each)
+        return found
+
+    return visit
+
+
+def _list_visitor(schema: ListSchema, below: _Visitor | None) -> _Visitor:
+    def visit(value: Any) -> dict[str, Any]:
+        if not isinstance(value, list):
+            return _LEAF
+        found: dict[str, Any] = {MEMBER: _LEAF}
+        for each in value:
+            found[element_key(each, schema)] = _LEAF if below is None or not each else below(each)
+        return found
+
+    return visit
+
+
+def _untyped(value: Any) -> dict[str, Any]:
+    return _map_visitor(_untyped)(value)
 
 
 def without(value: Any, fields: FieldSet, field: Property) -> Any:
