@@ -8,14 +8,32 @@ the words clients know from Go's decoder. Not here: what to do about it (`decode
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from proa.machinery import quantity, timestamps
-from proa.machinery.fields import ROOT, Path
+from proa.machinery import quantity, status, timestamps
+from proa.machinery.fields import ROOT, Path, quoted
+from proa.machinery.meta import StatusCause, StatusDetails
 from proa.machinery.schema import AnySchema, ListSchema, MapSchema, ObjectSchema, ScalarSchema, Schema
+
+
+def cannot_handle(
+    document: Mapping[str, Any], schema: ObjectSchema, errors: Sequence[tuple[Path | None, str]]
+) -> status.StatusError:
+    """The 400 that names what is wrong, and where in its causes."""
+    kind = document.get("kind")
+    version = document.get("apiVersion")
+    version = version.rpartition("/")[2] if isinstance(version, str) else ""
+    shown = kind if isinstance(kind, str) and kind else schema.name
+    reasons = ", ".join(text for _, text in errors)
+    failure = status.bad_request(
+        f"{shown} in version {quoted(version)} cannot be handled as a {schema.name}: {reasons}"
+    ).status
+    causes = tuple(StatusCause(field=str(path), message=text) for path, text in errors if path is not None)
+    details = StatusDetails(causes=causes) if causes else None
+    return status.StatusError(msgspec.structs.replace(failure, details=details))
 
 
 def normalise(document: Any, schema: Schema) -> None:

@@ -7,17 +7,23 @@ find out why: JSON nulls are taken as absent, unknown fields are dropped, report
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 
 from proa.machinery import status
-from proa.machinery.conform import duplicate_fields, json_kind, normalise, prune, type_errors, unknown_fields
+from proa.machinery.conform import (
+    cannot_handle,
+    duplicate_fields,
+    json_kind,
+    normalise,
+    prune,
+    type_errors,
+    unknown_fields,
+)
 from proa.machinery.declare import Object
-from proa.machinery.fields import Path, quoted
-from proa.machinery.meta import StatusCause, StatusDetails
+from proa.machinery.fields import quoted
 from proa.machinery.schema import ObjectSchema, schema_of
 
 T = TypeVar("T", bound=Object)
@@ -96,12 +102,12 @@ def field_validation(
             problems = [f"unknown field {quoted(path)}" for path in unknown] + problems
         errors = list(type_errors(document, schema))
         if errors:
-            raise _cannot_handle(document, schema, errors)
+            raise cannot_handle(document, schema, errors)
         if schema.type is not None:
             to_typed(document, schema.type)  # both judges agree now, or the C one says what the walk does not know
     if problems and mode is FieldValidation.STRICT:
         problems.sort(key=lambda text: text.startswith("duplicate"))
-        raise _cannot_handle(document, schema, [(None, "strict decoding error: " + ", ".join(problems))])
+        raise cannot_handle(document, schema, [(None, "strict decoding error: " + ", ".join(problems))])
     return problems
 
 
@@ -118,11 +124,11 @@ def to_typed(document: Document, declared: type[T]) -> T:
     errors = [(path, f"unknown field {quoted(str(path))}") for path in unknown_fields(document, schema)]
     errors += type_errors(document, schema)
     if errors:
-        raise _cannot_handle(document, schema, errors)
+        raise cannot_handle(document, schema, errors)
     try:
         return msgspec.convert(document, declared)
     except msgspec.ValidationError as error:  # a constraint only the C side knows
-        raise _cannot_handle(document, schema, [(None, f"json: {error}")]) from None
+        raise cannot_handle(document, schema, [(None, f"json: {error}")]) from None
 
 
 def to_document(obj: Object) -> Document:
@@ -141,22 +147,6 @@ def _fits(document: Document, declared: type[Object]) -> bool:
     except (msgspec.ValidationError, RecursionError):
         return False
     return True
-
-
-def _cannot_handle(
-    document: Document, schema: ObjectSchema, errors: Sequence[tuple[Path | None, str]]
-) -> status.StatusError:
-    kind = document.get("kind")
-    version = document.get("apiVersion")
-    version = version.rpartition("/")[2] if isinstance(version, str) else ""
-    shown = kind if isinstance(kind, str) and kind else schema.name
-    reasons = ", ".join(text for _, text in errors)
-    failure = status.bad_request(
-        f"{shown} in version {quoted(version)} cannot be handled as a {schema.name}: {reasons}"
-    ).status
-    causes = tuple(StatusCause(field=str(path), message=text) for path, text in errors if path is not None)
-    details = StatusDetails(causes=causes) if causes else None
-    return status.StatusError(msgspec.structs.replace(failure, details=details))
 
 
 def _may_have_duplicates(raw: bytes, document: Document) -> bool:

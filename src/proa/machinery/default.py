@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from proa.machinery import quantity, status, timestamps
-from proa.machinery.conform import type_errors
+from proa.machinery import quantity, timestamps
+from proa.machinery.conform import cannot_handle, type_errors
 from proa.machinery.declare import UNSET
+from proa.machinery.fields import Path
 from proa.machinery.schema import (
     ListSchema,
     MapSchema,
@@ -45,15 +46,10 @@ def defaulter_of(schema: ObjectSchema) -> Defaulter:
         try:
             start(document)
         except (quantity.QuantityError, timestamps.TimeError) as error:
-            raise status.bad_request(
-                f"{schema.name} cannot be handled: {_blame(document, schema) or str(error)}"
-            ) from None
+            found: list[tuple[Path | None, str]] = [*type_errors(document, schema)]
+            raise cannot_handle(document, schema, found or [(None, str(error))]) from None
 
     return run
-
-
-def _blame(document: Document, schema: ObjectSchema) -> str:
-    return ", ".join(text for _, text in type_errors(document, schema))
 
 
 _CANONICAL = {"quantity": quantity.canonical, "time": timestamps.canonical, "micro": timestamps.canonical_micro}

@@ -76,7 +76,7 @@ def test_a_malformed_quantity_is_named() -> None:
     with pytest.raises(StatusError) as caught:
         defaulted({"spec": {"containers": [{"resources": {"limits": {"cpu": "one"}}}]}}, Pod)
     assert caught.value.code == 400
-    assert "spec.containers[0].resources.limits.cpu: quantities must match" in caught.value.message
+    assert "cannot be handled as a Pod: spec.containers[0].resources.limits.cpu: quant" in caught.value.message
 
 
 def test_defaulting_twice_changes_nothing() -> None:
