@@ -166,4 +166,6 @@ def _parse(text: str) -> Quantity:
     nanos = digits * factor * 10**shift if shift >= 0 else -(-digits * factor // 10**-shift)
     if format == "BinarySI":
         nanos = min(nanos, _LARGEST_BINARY)
+        if nanos < _NANO:
+            format = "DecimalSI"  # a fraction of a unit is not binary
     return Quantity(-nanos if sign == "-" else nanos, format)

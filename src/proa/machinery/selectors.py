@@ -34,8 +34,6 @@ class Requirement:
 
     def __str__(self) -> str:
         joined = ",".join(self.values)
-        if not joined and self.operator in ("in", "notin"):
-            joined = ","  # the set of the empty value, which `()` would not say
         match self.operator:
             case "exists":
                 return self.key
@@ -230,20 +228,17 @@ class _Parser:
         return token
 
     def _set(self) -> tuple[str, ...]:
-        if self._next() != "(":
-            raise SelectorError(f"found '{self._tokens[self._at - 1] if self._at <= len(self._tokens) else ''}' "
-                                "expected: '('")  # fmt: skip
-        if self._peek() == ")":
-            self._next()
-            return ()
-        values = {""} if self._peek() == "," else set()
+        """`(a,b)`: between commas may be nothing, which is the empty value."""
+        token = self._next()
+        if token != "(":
+            raise SelectorError(f"found '{token}' expected: '('")
+        values = set()
         while True:
             token = self._next()
-            if _is_identifier(token):
-                values.add(token)
+            value = token if _is_identifier(token) else ""
+            values.add(value)
+            if value:
                 token = self._next()
-            elif token == ")" or (token == "," and self._peek() in (",", ")")):
-                values.add("")
             if token == ")":
                 return tuple(sorted(values))
             if token != ",":

@@ -24,7 +24,7 @@ from proa.machinery.selectors import (
         ("", ""), ("a=b", "a=b"), ("a==b", "a==b"), ("a!=b", "a!=b"), ("a", "a"), ("!a", "!a"), ("a>3", "a>3"),
         ("a<3", "a<3"), ("a in (c,b)", "a in (b,c)"), ("a notin ( b )", "a notin (b)"), ("b=1,a=2", "a=2,b=1"),
         ("a=", "a="), ("a=,b", "a=,b"), ("a in (b,)", "a in (,b)"), ("x.y/z in (1),!w", "!w,x.y/z in (1)"),
-        ("in in (in)", "in in (in)"), (" a = b ", "a=b"),
+        ("in in (in)", "in in (in)"), ("a in ()", "a in ()"), ("a in (b,,c,)", "a in (,b,c)"), (" a = b ", "a=b"),
     ],
 )  # fmt: skip
 def test_what_parses_is_written_sorted(text: str, form: str) -> None:
@@ -40,7 +40,9 @@ def test_what_parses_is_written_sorted(text: str, form: str) -> None:
         ("a=b c", "found 'c', expected: ',' or 'end of string'"),
         ("a in b", "unable to parse requirement: found 'b' expected: '('"),
         ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
-        ("a in ()", "for 'in', 'notin' operators, values set can't be empty"),
+        ("a in (b c)", "found 'c', expected: ',' or ')'"),
+        ("x,,y", "found ',', expected: identifier after ','"),
+        ("a in (b)c", "found 'c', expected: ',' or 'end of string'"),
         ("a>b", "for 'Gt', 'Lt' operators, the value must be an integer"),
         ("a/b/c", "a valid label key must consist of"),
         ("a=-", "a valid label must be an empty string or"),
