@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.contract.runtime_harness import Harness, config, embedded
 
 from proa.runtime.protocol import (
     Device,
@@ -19,7 +20,6 @@ from proa.runtime.protocol import (
     RuntimeFault,
     SecurityContext,
 )
-from tests.contract.runtime_harness import Harness, config, embedded
 
 pytestmark = pytest.mark.root
 

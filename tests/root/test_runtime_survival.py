@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from tests.contract.runtime_harness import DirectoryImages, Harness, config, embedded, unpack_busybox
 
 from proa.linux import cgroups
 from proa.runtime.embedded.collaborators import Addresses
 from proa.runtime.embedded.runtime import EmbeddedRuntime
 from proa.runtime.protocol import ContainerState, PortMapping, RuntimeFault, SandboxConfig, SandboxState
-from tests.contract.runtime_harness import DirectoryImages, Harness, config, embedded, unpack_busybox
 
 pytestmark = pytest.mark.root
 

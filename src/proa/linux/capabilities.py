@@ -39,7 +39,7 @@ def canonical(name: str) -> str:
 
 
 def compute(add: tuple[str, ...], drop: tuple[str, ...], *, privileged: bool = False) -> frozenset[str]:
-    """The container's set: default, plus `add`, minus `drop`; ALL stands for every capability, a named one wins over it."""
+    """The container's set: default, plus `add`, minus `drop`. ALL is every capability; a named one wins over it."""
     if privileged:
         return frozenset(NAMES)
     adds, drops = ({name.upper() for name in names} for names in (add, drop))

@@ -57,7 +57,7 @@ def load_seccomp(program: bytes) -> None:
 
 
 def set_oom_score(value: int) -> bool:
-    """Set the caller's OOM score adjustment (-1000..1000). False when the host withholds SYS_RESOURCE, which lowering needs."""
+    """Set the caller's OOM score adjustment (-1000..1000). False: lowering it needs SYS_RESOURCE, which is not here."""
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write(str(value))

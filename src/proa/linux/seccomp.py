@@ -160,7 +160,7 @@ def _condition(value: Mapping[str, Any], where: str) -> Condition:
 
 
 def _applies(item: Mapping[str, Any], capabilities: frozenset[str], machine: str) -> bool:
-    """docker's extension: a rule for some capabilities, architectures or kernels (all that matter here are newer) only."""
+    """docker's extension: a rule for some capabilities, architectures or old kernels only."""
     includes, excludes = item.get("includes") or {}, item.get("excludes") or {}
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     needed = {name.removeprefix("CAP_") for name in includes.get("caps") or ()}
@@ -194,7 +194,7 @@ def compile_profile(profile: Profile, machine: str = "") -> bytes:
     code: list[Instruction] = []
     for name, number in _ARCHITECTURES[machine]:
         section = _section(profile, _numbers()[name], x32=name == "x86_64")
-        # the distance to the next architecture may be more than a conditional jump's 255: jump over an unconditional one
+        # the next architecture may be farther than a conditional jump's 255: jump over an unconditional one
         code += [(_LOAD, 0, 0, _ARCHITECTURE), (_JEQ, 1, 0, number), (0x05, 0, 0, len(section)), *section]
     code.append((_RETURN, 0, 0, MISSING))
     if len(code) > 4096:

@@ -212,7 +212,7 @@ class ContainerStats:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeEvent:
-    """Something happened to a container or sandbox: 'created', 'started', 'stopped', 'deleted' (CRI ContainerEventType)."""
+    """What happened to a container or sandbox: 'created', 'started', 'stopped', 'deleted' (CRI ContainerEventType)."""
 
     kind: str
     sandbox_id: str
@@ -220,7 +220,7 @@ class RuntimeEvent:
 
 
 class RuntimeFault(Exception):
-    """A verb failed for a reason of its own; `reason` is one of the kubelet's waiting reasons (CreateContainerError, ...)."""
+    """A verb failed for a reason of its own; `reason` is a waiting reason of the kubelet's (CreateContainerError)."""
 
     def __init__(self, message: str, reason: str = "") -> None:
         super().__init__(message)

@@ -103,7 +103,7 @@ class Tree(ABC):
                 continue
 
     def remove(self, path: str, *, patience: float = 5.0) -> None:
-        """Remove the group and those below. Processes that are still dying are waited for, `patience` seconds at most."""
+        """Remove the group and those below. Dying processes are waited for, `patience` seconds at most."""
         for name in self.children(path):
             self.remove(f"{path}/{name}", patience=patience)
         deadline = time.monotonic() + patience
@@ -151,7 +151,7 @@ def read_values(path: str) -> dict[str, int]:
 
 
 def detect(mountinfo: Iterable[str] | None = None) -> Tree:
-    """This machine's tree: v2 when the unified hierarchy has the controllers, else v1. OSError when neither is usable."""
+    """This machine's tree: v2 when the unified hierarchy has the controllers, else v1. OSError for neither."""
     from proa.linux.cgroups.v1 import V1
     from proa.linux.cgroups.v2 import V2
 

@@ -29,7 +29,10 @@ def _instruction(opcode: int, to: int = 0, source: int = 0, offset: int = 0, val
 
 
 def compile_rules(rules: list[str]) -> bytes:
-    """The program for rules '<c|b> <major|*>:<minor|*> <rwm>'. r1 is the context; r2 kind, r3 access, r4 major, r5 minor."""
+    """The program for rules '<c|b> <major|*>:<minor|*> <rwm>'.
+
+    Registers: r1 the context, r2 kind, r3 access, r4 major, r5 minor.
+    """
     code = [
         _instruction(_LOAD_WORD, 2, 1, 0),
         _instruction(_MOVE_REG, 3, 2),

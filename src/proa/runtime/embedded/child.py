@@ -121,7 +121,7 @@ def _run(spec: ProcessSpec, sync: socket.socket, stdio: list[int], last_capabili
     for index, descriptor in enumerate(stdio):
         os.dup2(descriptor, index, inheritable=True)
     process.close_all_but([0, 1, 2, sync.fileno()])
-    env = {name: value for name, value in spec["env"]}
+    env = dict(spec["env"])
     uid, gid, groups, home = _resolve_user(spec["user"], spec["groups"])
     env.setdefault("PATH", _DEFAULT_PATH)
     env.setdefault("HOME", home)

@@ -65,7 +65,7 @@ class ResolvedImage(Protocol):
 
 class ImageStore(Protocol):
     async def resolve(self, reference: str) -> ResolvedImage:
-        """The image by tag, digest reference or id; raises `proa.runtime.protocol.NotFoundError` when it is not local."""
+        """The image by tag, digest reference or id; raises `protocol.NotFoundError` when it is not local."""
 
 
 @dataclass(frozen=True, slots=True)

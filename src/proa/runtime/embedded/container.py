@@ -15,9 +15,9 @@ import time
 
 from proa.linux import namespaces, terminal
 from proa.runtime.embedded import child, wire
-from proa.runtime.logs import LogWriter
 from proa.runtime.embedded.loop import READ
 from proa.runtime.embedded.stdio import Stdio
+from proa.runtime.logs import LogWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

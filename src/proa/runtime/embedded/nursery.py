@@ -14,14 +14,15 @@ from proa.linux.process import resident_bytes
 from proa.runtime.embedded import wire
 from proa.runtime.embedded.client import Session, ShimGoneError
 
-_CODE = "import sys; sys.path.append(sys.argv[1]); from proa.runtime.embedded.zygote import main; main()"
+_CODE = "import sys; sys.path.append(sys.argv[1]); from proa.runtime.embedded.zygote import main; main(sys.argv[2])"
 
 
 class Nursery:
-    """Owns the zygote process; `log` gets what zygote and shims say on stderr."""
+    """Owns the zygote process; `log` gets what zygote and shims say on stderr, `cgroup` holds them all."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, cgroup: str) -> None:
         self._log = log
+        self._cgroup = cgroup
         self._lock = asyncio.Lock()
         self._daemon: Daemon | None = None
         self._control: socket.socket | None = None
@@ -61,7 +62,7 @@ class Nursery:
         ours, theirs = socket.socketpair()
         source = str(Path(proa.__file__).parent.parent)
         # -I -S: neither the environment nor site-packages; that is start-up time and memory of every pod
-        arguments = [sys.executable, "-I", "-S", "-c", _CODE, source]
+        arguments = [sys.executable, "-I", "-S", "-c", _CODE, source, self._cgroup]
         env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
         try:
             self._daemon = await asyncio.to_thread(

@@ -1,4 +1,4 @@
-"""A container's file system: overlay root, kernel file systems, devices, volumes, masks; all in its own mount namespace.
+"""A container's file system: overlay root, kernel file systems, devices, volumes, masks, in a mount namespace.
 
 The host never sees these mounts and nobody has to unmount them: they end with the last process of the container.
 Volume sources are cloned in the host's namespace first, so that they are what the host has at this moment and keep

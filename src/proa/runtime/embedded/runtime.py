@@ -12,23 +12,21 @@ import logging
 import os
 import secrets
 import shutil
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from proa.aio.tasks import TaskFailedError, TaskScope
 from proa.linux import cgroups
 from proa.linux.process import resident_bytes
-from proa.runtime.embedded import plan, records, wire
-from proa.runtime.embedded.client import Session, ShimError, ShimGoneError
+from proa.runtime.embedded import plan, records, sessions, wire
+from proa.runtime.embedded.client import ShimError, ShimGoneError
 from proa.runtime.embedded.collaborators import HostNetwork, ImageStore, Journal, NoJournal, PodNetwork
 from proa.runtime.embedded.nursery import Nursery
 from proa.runtime.embedded.readiness import readable
 from proa.runtime.embedded.sandbox import Sandbox
 from proa.runtime.embedded.seccomp import SeccompProfiles
-from proa.runtime.embedded.streams import DescriptorReader, DescriptorWriter, ProcessStreams, open_terminal
 from proa.runtime.events import Events
 from proa.runtime.protocol import (
     ContainerConfig,
@@ -72,7 +70,7 @@ class EmbeddedRuntime:
         self._journal = journal or NoJournal()
         self._cgroup = f"proa/{cluster}"
         self._tree = cgroups.detect()
-        self._nursery = Nursery(self._root / "shims.log")
+        self._nursery = Nursery(self._root / "shims.log", f"{self._cgroup}/shims")
         self._seccomp = SeccompProfiles(seccomp_directory)
         self._sandboxes: dict[str, Sandbox] = {}
         self._owners: dict[str, Sandbox] = {}
@@ -310,40 +308,11 @@ class EmbeddedRuntime:
     async def exec(
         self, container_id: str, command: Sequence[str], *, tty: bool = False, stdin: bool = False
     ) -> Streams:
-        return await self._exec(container_id, command, tty=tty, stdin=stdin)
-
-    async def _exec(self, container_id: str, command: Sequence[str], *, tty: bool, stdin: bool) -> ProcessStreams:
-        sandbox = self._running(container_id)
-        if not command:
-            raise RuntimeFault("exec: the command is empty")
-        spec = records.read_spec(sandbox.container_directory(container_id))["process"]
-        spec["args"], spec["tty"] = list(command), tty
-        message: wire.Message = {"op": "exec", "id": container_id, "process": spec}
-        session = self._session(sandbox)
-        ends = _Ends() if not tty else None
-        try:
-            if ends is not None:
-                await session.send(message, ends.open(stdin=stdin))
-                ends.close_theirs()
-            else:
-                await session.send(message)
-            await session.receive()
-            if ends is not None:
-                return ends.streams(session, lost_code=137)
-            reader, writer, resize = open_terminal(session.take()[0])
-            if not stdin:
-                writer.close()
-            return ProcessStreams(session, reader, None, writer if stdin else None, resize, lost_code=137)
-        except BaseException as error:
-            session.close()
-            if ends is not None:
-                ends.close()
-            if isinstance(error, (ShimError, ShimGoneError)):
-                raise RuntimeFault(f"failed to exec in container: {error}") from error
-            raise
+        return await sessions.open_exec(self._running(container_id), container_id, command, tty=tty, stdin=stdin)
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout: float) -> tuple[int, bytes, bytes]:
-        streams = await self._exec(container_id, command, tty=False, stdin=False)
+        sandbox = self._running(container_id)
+        streams = await sessions.open_exec(sandbox, container_id, command, tty=False, stdin=False)
         assert streams.stderr is not None
         output = [asyncio.ensure_future(_read_all(item)) for item in (streams.stdout, streams.stderr)]
         try:
@@ -359,39 +328,10 @@ class EmbeddedRuntime:
 
     async def attach(self, container_id: str) -> Streams:
         sandbox = self._running(container_id)
-        config = sandbox.containers[container_id].config
-        session = self._session(sandbox)
-        ends = _Ends()
-        try:
-            descriptors = ends.open(stdin=True)
-            await session.send({"op": "attach", "id": container_id}, descriptors[:2] if config.tty else descriptors)
-            ends.close_theirs()
-            await session.receive()
-
-            def resize(width: int, height: int) -> None:
-                message = {"op": "attach", "id": container_id, "width": width, "height": height}
-                self._tasks.spawn(session.send(message), name="resize")
-
-            return ends.streams(session, lost_code=255, resize=resize, tty=config.tty, stdin=config.stdin)
-        except BaseException as error:
-            session.close()
-            ends.close()
-            if isinstance(error, (ShimError, ShimGoneError)):
-                raise RuntimeFault(f"failed to attach to container: {error}") from error
-            raise
+        return await sessions.open_attach(sandbox, container_id, self._tasks)
 
     async def port_forward(self, sandbox_id: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        sandbox = self._sandbox(sandbox_id)
-        session = self._session(sandbox)
-        with session:
-            try:
-                await session.send({"op": "forward", "port": port})
-                await session.receive()
-            except (ShimError, ShimGoneError) as error:
-                raise RuntimeFault(f"failed to forward: {error}") from error
-            connection = socket.socket(fileno=session.take()[0])
-        connection.setblocking(False)
-        return await asyncio.open_connection(sock=connection)
+        return await sessions.open_forward(self._sandbox(sandbox_id), port)
 
     # -- observation
 
@@ -418,7 +358,7 @@ class EmbeddedRuntime:
         return self._events.subscribe()
 
     def statistics(self) -> dict[str, int]:
-        """Sandboxes, containers, and the resident bytes of the zygote and of all shims (shared pages counted each time)."""
+        """How many there are; resident bytes of the zygote and of all shims (shared pages counted each time)."""
         pids = [item.status.pid for item in self._sandboxes.values() if item.status.state is SandboxState.READY]
         shims = 0
         for pid in pids:
@@ -528,12 +468,6 @@ class EmbeddedRuntime:
             raise RuntimeFault(f"container {container_id} is in {state.value} state, it must be running")
         return sandbox
 
-    def _session(self, sandbox: Sandbox) -> Session:
-        try:
-            return Session.open(sandbox.socket)
-        except ShimGoneError as error:
-            raise RuntimeFault(f"pod sandbox {sandbox.status.id} is not running: {error}") from error
-
     async def _ask(self, sandbox: Sandbox, message: wire.Message, reason: str) -> None:
         try:
             await sandbox.ask(message)
@@ -543,62 +477,6 @@ class EmbeddedRuntime:
 
 def _report(failure: TaskFailedError) -> None:
     log.error("%s", failure, exc_info=failure.__cause__)
-
-
-class _Ends:
-    """The pipes of a session without a terminal: three ends for the process, three for us."""
-
-    def __init__(self) -> None:
-        self._ours: list[int] = []
-        self._theirs: list[int] = []
-
-    def open(self, *, stdin: bool) -> list[int]:
-        """stdin, stdout, stderr for the other side; without `stdin` its first is /dev/null."""
-        read, write = os.pipe2(os.O_CLOEXEC)
-        if not stdin:
-            os.close(read)
-            os.close(write)
-            read, write = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), -1
-        self._ours, self._theirs = [write], [read]
-        for _ in range(2):
-            read, write = os.pipe2(os.O_CLOEXEC)
-            self._ours.append(read)
-            self._theirs.append(write)
-        return self._theirs
-
-    def close_theirs(self) -> None:
-        for descriptor in self._theirs:
-            os.close(descriptor)
-        self._theirs = []
-
-    def close(self) -> None:
-        self.close_theirs()
-        for descriptor in self._ours:
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._ours = []
-
-    def streams(
-        self,
-        session: Session,
-        *,
-        lost_code: int,
-        resize: Callable[[int, int], None] | None = None,
-        tty: bool = False,
-        stdin: bool = True,
-    ) -> ProcessStreams:
-        write, out, err = self._ours
-        self._ours = []
-        writer = DescriptorWriter(write) if write >= 0 else None
-        errors = DescriptorReader(err)
-        if tty:
-            errors.close()
-        if not stdin and writer is not None:
-            writer.close()
-            writer = None
-        return ProcessStreams(
-            session, DescriptorReader(out), None if tty else errors, writer, resize, lost_code=lost_code
-        )
 
 
 async def _read_all(stream: asyncio.StreamReader) -> bytes:

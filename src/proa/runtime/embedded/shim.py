@@ -17,7 +17,9 @@ from proa.linux import mounts, namespaces, process
 from proa.linux.cgroups import detect
 from proa.runtime.embedded import wire
 from proa.runtime.embedded.container import Container, Spaces
-from proa.runtime.embedded.loop import READ, WRITE, Loop
+from proa.runtime.embedded.loop import READ, Loop
+from proa.runtime.embedded.peer import Peer
+from proa.runtime.embedded.services import Connect, Exec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,61 +28,9 @@ if TYPE_CHECKING:
     from proa.runtime.embedded.spec import SandboxSpec
     from proa.runtime.embedded.wire import Message
 
-_CONNECT_SECONDS = 10.0
 _SHM_OPTIONS = "mode=1777,size=64m"
 _DEFAULT_SYSCTLS = {"net.ipv4.ping_group_range": "0 2147483647", "net.ipv4.ip_unprivileged_port_start": "0"}
 """As other runtimes: ping and low ports need no capability inside a pod's own network."""
-
-
-class Peer:
-    """One connection of the agent."""
-
-    def __init__(self, loop: Loop, sock: socket.socket, on_request: Callable[[Peer, Message], None]) -> None:
-        self._loop = loop
-        self._sock = sock
-        self._on_request = on_request
-        self._decoder = wire.Decoder()
-        self.descriptors: list[int] = []
-        self.on_close: Callable[[], None] | None = None
-        loop.watch(sock.fileno(), READ, self._read)
-
-    def take(self) -> list[int]:
-        """The descriptors received so far; they are the caller's now."""
-        taken, self.descriptors = self.descriptors, []
-        return taken
-
-    def send(self, message: Message, descriptors: tuple[int, ...] | list[int] = ()) -> None:
-        """Answer or push. A peer that is gone, or does not read, is dropped: the agent re-lists when it comes back."""
-        try:
-            self._sock.settimeout(5.0)
-            wire.send(self._sock, message, descriptors)
-        except OSError:
-            self.close()
-
-    def close(self) -> None:
-        if self._sock.fileno() < 0:
-            return
-        self._loop.forget(self._sock.fileno())
-        self._sock.close()
-        for descriptor in self.take():
-            os.close(descriptor)
-        if self.on_close is not None:
-            self.on_close()
-
-    def _read(self, _events: int) -> None:
-        try:
-            data, descriptors = wire.receive_some(self._sock)
-        except OSError:
-            data, descriptors = b"", []
-        self.descriptors += descriptors
-        if not data:
-            self.close()
-            return
-        for message in self._decoder.feed(data):
-            try:
-                self._on_request(self, message)
-            except Exception as error:  # a bad request must not take the pod down
-                self.send({"error": wire.describe(error)})
 
 
 class Shim:
@@ -224,7 +174,7 @@ class Shim:
             theirs.close()
             for descriptor in stdio:
                 os.close(descriptor)
-        _Exec(self._loop, peer, pid, ours, self._execs)
+        Exec(self._loop, peer, pid, ours, self._execs)
 
     def _attach(self, peer: Peer, message: Message) -> None:
         """Answers at once, again when the container has ended; the peer may send resizes in between."""
@@ -239,7 +189,7 @@ class Shim:
 
     def _forward(self, peer: Peer, message: Message) -> None:
         """Connect to a port of the pod's loopback and hand the socket over; no byte of it passes here."""
-        _Connect(self._loop, peer, message["port"])
+        Connect(self._loop, peer, message["port"])
 
     def _shutdown(self, peer: Peer, message: Message) -> None:
         """Kill every container, leave their records, end."""
@@ -264,107 +214,6 @@ class Shim:
             end()
 
 
-class _Exec:
-    """An exec'd process on behalf of one peer."""
-
-    def __init__(
-        self, loop: Loop, peer: Peer, pid: int, sync: socket.socket, execs: dict[int, Callable[[int], None]]
-    ) -> None:
-        self._loop = loop
-        self._peer = peer
-        self._pid = pid
-        self._sync = sync
-        self._decoder = wire.Decoder()
-        self._master: list[int] = []
-        self._error = ""
-        self._code: int | None = None
-        execs[pid] = self._exited
-        peer.on_close = self._abandoned
-        loop.watch(sync.fileno(), READ, self._heard)
-
-    def _heard(self, _events: int) -> None:
-        data, descriptors = wire.receive_some(self._sync)
-        self._master += descriptors
-        for message in self._decoder.feed(data):
-            self._error = message.get("error", "")
-        if data:
-            return
-        self._loop.forget(self._sync.fileno())
-        self._sync.close()
-        self._peer.send({"error": self._error} if self._error else {"pid": self._pid}, self._master)
-        for descriptor in self._master:
-            os.close(descriptor)
-        self._report()
-
-    def _exited(self, code: int) -> None:
-        self._code = code
-        self._report()
-
-    def _report(self) -> None:
-        if self._code is not None and self._sync.fileno() < 0 and not self._error:
-            self._peer.send({"exit": self._code})
-
-    def _abandoned(self) -> None:
-        if self._code is None:
-            try:
-                os.kill(self._pid, signal.SIGKILL)
-            except ProcessLookupError:
-                return
-
-
-class _Connect:
-    """A TCP connection to the pod's loopback, IPv4 first, for a peer that waits for the descriptor."""
-
-    def __init__(self, loop: Loop, peer: Peer, port: int) -> None:
-        self._loop = loop
-        self._peer = peer
-        self._port = port
-        self._addresses = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
-        self._timer = loop.call_later(_CONNECT_SECONDS, lambda: self._done(errno.ETIMEDOUT))
-        self._sock: socket.socket | None = None
-        self._next(errno.ECONNREFUSED)
-
-    def _next(self, reason: int) -> None:
-        if not self._addresses:
-            self._done(reason)
-            return
-        family, address = self._addresses.pop(0)
-        try:
-            self._sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            code = self._sock.connect_ex((address, self._port))
-        except OSError as error:  # no IPv6
-            self._next(reason or error.errno or 0)
-            return
-        if code == errno.EINPROGRESS:
-            self._loop.watch(self._sock.fileno(), WRITE, lambda _: self._settled(reason))
-        elif code:
-            self._sock.close()
-            self._next(code)
-        else:
-            self._done(0)
-
-    def _settled(self, reason: int) -> None:
-        if self._sock is None:
-            return
-        self._loop.forget(self._sock.fileno())
-        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._sock.close()
-            self._next(reason)
-        else:
-            self._done(0)
-
-    def _done(self, code: int) -> None:
-        self._timer.cancel()
-        if code:
-            self._peer.send({"error": f"connect to port {self._port} in the pod: {os.strerror(code).lower()}"})
-        elif self._sock is not None:
-            self._peer.send({}, [self._sock.fileno()])
-        if self._sock is not None and self._sock.fileno() >= 0:
-            self._loop.forget(self._sock.fileno())
-            self._sock.close()
-
-
 def run(connection: socket.socket) -> None:
     """Be the shim that the request on `connection` asks for, until it is shut down."""
     data, _ = wire.receive_some(connection)
@@ -381,13 +230,14 @@ def run(connection: socket.socket) -> None:
     spaces = _make_namespaces(spec)
     tree = detect()
     tree.create(spec["cgroup"], spec["limits"])
-    tree.create(spec["shim_cgroup"], {})
     listener = _listen(directory)
     loop = Loop()
     shim = Shim(loop, spec, listener, spaces)
     wire.send(connection, {"pid": os.getpid()})
     connection.close()
-    # last, for it may wait some milliseconds for the kernel (RCU) while the agent already connects the network
+    # Moving a process makes the kernel wait for all cores (RCU, several milliseconds) unless one was moved a moment
+    # ago. The pod's first container will be moved soon: wait now, with a move to where we are, while the agent makes
+    # the pod's network.
     tree.join(spec["shim_cgroup"])
     shim.serve()
 

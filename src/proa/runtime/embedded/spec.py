@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-
 if TYPE_CHECKING:
     from proa.linux.cgroups import Limits
 

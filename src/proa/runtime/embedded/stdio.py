@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proa.runtime.logs import LogWriter
     from proa.runtime.embedded.loop import Loop
+    from proa.runtime.logs import LogWriter
 
 _CHUNK = 64 * 1024
 _BACKLOG = 1 << 20

@@ -82,7 +82,7 @@ def describe(error: BaseException) -> str:
 
 
 def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file as a whole, so that a reader sees the old or the new one. Not synced: no container outlives a boot."""
+    """Replace a file as a whole: a reader sees the old or the new one. Not synced: no container outlives a boot."""
     temporary = f"{path}.{os.getpid()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with open(descriptor, "wb") as file:

@@ -17,12 +17,14 @@ from proa.linux import cgroups, process
 from proa.runtime.embedded import shim, wire
 
 
-def main() -> None:
-    """Fork shims for whoever holds the other end of standard input."""
+def main(cgroup: str) -> None:
+    """Fork shims for whoever holds the other end of standard input; they inherit the group `cgroup`."""
     process.set_name("proa-zygote")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims outlive us; none is waited for
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cgroups.detect()  # imports what shims need of it
+    tree = cgroups.detect()
+    tree.create(cgroup, {})
+    tree.join(cgroup)
     control = socket.socket(fileno=0)
     gc.collect()
     gc.freeze()

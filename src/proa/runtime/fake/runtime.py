@@ -191,7 +191,7 @@ class FakeRuntime:
                 container.process.terminate()
             elif latency < math.inf:
                 container.timers.append(loop.call_later(latency, container.process.kill_gently))
-        if container.process.ended:
+        if container.status.state is ContainerState.EXITED:
             return
         container.timers.append(loop.call_later(max(0.0, grace_seconds), container.process.kill))
         container.ended = container.ended or asyncio.Event()
