@@ -1,0 +1,1 @@
+"""The command line: words in, calls to the layers below, text out."""
