@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from proa.aio.tasks import TaskScope
-from proa.api.core_v1 import Pod, PodStatus
+from proa.api.core_v1 import Pod, PodStatus, Volume
 from proa.base.errors import ProaError
 from proa.kubelet.facts import is_terminal
 from proa.kubelet.podstate import Plan, decide
@@ -79,7 +79,10 @@ class PodWorker:
 
     def update(self, pod: Pod) -> None:
         """The API object changed."""
-        self.pod = pod
+        before, self.pod = self.pod.metadata, pod
+        shown = (pod.metadata.labels, pod.metadata.annotations)
+        if (before.labels, before.annotations) != shown and any(_shows_metadata(each) for each in pod.spec.volumes):
+            self.state = replace(self.state, volumes_ready=False)
         self.kick()
 
     def vanished(self) -> None:
@@ -315,6 +318,12 @@ class PodWorker:
                 self.state = self.state.with_container(status)
         except (RuntimeFault, OSError, TimeoutError) as error:
             log.warning("containers of sandbox %s: %s", sandbox.id, error)
+
+
+def _shows_metadata(volume: Volume) -> bool:
+    """A downward API volume, whose files follow labels and annotations."""
+    projected = volume.projected.sources if volume.projected is not None else ()
+    return volume.downwardAPI is not None or any(each.downwardAPI is not None for each in projected)
 
 
 def with_message(services: Services, pod: Pod, status: ContainerStatus) -> ContainerStatus:
