@@ -8,6 +8,7 @@ and the FieldsV1 documentation. Sets are values: no function changes its argumen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -122,15 +123,24 @@ def element_key(element: Any, schema: ListSchema) -> str:
     """How an element of a `map` or `set` list is named in a set; absent keys count with their defaults."""
     if schema.type == "set":
         return "v:" + _encoder.encode(element).decode()
-    keys = {}
+    values = []
     for key in schema.keys:
         value = element.get(key) if isinstance(element, dict) else None
         if value is None:
             default = property_of(schema.item, key).facts.default
             value = None if default is msgspec.UNSET else default
-        if value is not None:
-            keys[key] = value
-    return "k:" + _encoder.encode(keys).decode()
+        values.append(value)
+    try:
+        return _key_text(schema.keys, *values)
+    except TypeError:  # a key that is no scalar cannot be remembered
+        return _key_text.__wrapped__(schema.keys, *values)
+
+
+@lru_cache(maxsize=16384, typed=True)
+def _key_text(keys: tuple[str, ...], *values: Any) -> str:
+    """Remembered, because the same containers, ports and conditions come again and again."""
+    given = {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+    return "k:" + _encoder.encode(given).decode()
 
 
 def children(value: Any, schema: Schema) -> dict[str, tuple[Any, Property]]:
@@ -185,6 +195,21 @@ def _with_members(value: Any, field: Property) -> dict[str, Any]:
     """Everything in a value that came or went whole, the containers being members too."""
     visit = _visitor(field)
     return {} if visit is None or not value else visit(value)
+
+
+def fields_of_new(document: Mapping[str, Any], schema: ObjectSchema) -> dict[str, Any]:
+    """What the creator of an object owns: everything in it. The parts every object has are no members themselves."""
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        field = property_of(schema, name)
+        whole = _with_members(value, field)
+        if isinstance(field.schema, ObjectSchema) and not field.nullable:
+            inner = {each: below for each, below in whole.items() if each != MEMBER}
+            if inner:
+                found[f"f:{name}"] = inner
+        else:
+            found[f"f:{name}"] = whole
+    return found
 
 
 # Every created object passes through these, so what a field means is looked up once per schema, not once per value.

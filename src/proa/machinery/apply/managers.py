@@ -16,9 +16,9 @@ from proa.machinery.apply.fieldset import (
     difference,
     dotted,
     fields_of,
+    fields_of_new,
     intersection,
     leaves,
-    property_of,
     unite,
     without,
 )
@@ -126,14 +126,12 @@ def track_update(
 
     An empty managedFields list in `new` forgets all owners, an absent one keeps those of `live` (None on create).
     """
-    root = Property("", schema)
-    before = _bare(live) if live is not None else _skeleton(new, schema)
-    written, removed = changes(before, _bare(new), root)
     metadata = new.get("metadata") or {}
     if live is None:
+        return _with_entries(new, [_Entry(writer, fields_of_new(_bare(new), schema))])
+    written, removed = changes(_bare(live), _bare(new), Property("", schema))
+    if "managedFields" in metadata and not any(metadata["managedFields"] or ()):
         entries: list[_Entry] = []
-    elif "managedFields" in metadata and not any(metadata["managedFields"] or ()):
-        entries = []
     else:
         entries = _entries(live)
     if not written and not removed:
@@ -150,12 +148,6 @@ def track_update(
     owned = difference(mine.fields, removed) if mine else {}
     kept.append(_Entry(writer, unite((owned, written))))
     return _with_entries(new, _capped(kept))
-
-
-def _skeleton(new: Mapping[str, Any], schema: ObjectSchema) -> Document:
-    """What a new object is compared with: the parts that every object has exist but are empty."""
-    fields = ((name, property_of(schema, name)) for name in _bare(new))
-    return {name: {} for name, field in fields if isinstance(field.schema, ObjectSchema) and not field.nullable}
 
 
 def _capped(entries: Sequence[_Entry]) -> Sequence[_Entry]:
