@@ -66,8 +66,8 @@ def _no_match(text: str, pattern: str, *examples: str) -> str:
     return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
-def too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def too_long(limit: int, unit: str = "characters") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 def in_range(low: int, high: int) -> str:
@@ -130,7 +130,7 @@ def qualified_name(value: str) -> list[str]:
     if not name:
         errors.append("name part must be non-empty")
     elif len(name) > 63:
-        errors.append("name part " + too_long(63))
+        errors.append("name part " + too_long(63, "bytes"))
     if _key(name) is None:
         errors.append("name part " + _no_match(_KEY_TEXT, _KEY, "MyName", "my.name", "123-abc"))
     return errors
@@ -138,7 +138,7 @@ def qualified_name(value: str) -> list[str]:
 
 def label_value(value: str) -> list[str]:
     """At most 63; may be empty."""
-    errors = [] if len(value) <= 63 else [too_long(63)]
+    errors = [] if len(value) <= 63 else [too_long(63, "bytes")]
     if _value(value) is None:
         errors.append(_no_match(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
     return errors
@@ -146,7 +146,7 @@ def label_value(value: str) -> list[str]:
 
 def config_key(value: str) -> list[str]:
     """A key of a ConfigMap or Secret: it becomes a file name."""
-    errors = [] if len(value) <= 253 else [f"must be no more than {253} characters"]
+    errors = [] if len(value) <= 253 else [too_long(253)]
     if _config_key(value) is None:
         errors.append(_no_match(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     return errors + _dots(value)
@@ -169,7 +169,7 @@ def relaxed_env_var_name(value: str) -> list[str]:
 
 def port_name(value: str) -> list[str]:
     """An IANA service name in lower case, at most 15."""
-    errors = [] if len(value) <= 15 else ["must be no more than 15 characters"]
+    errors = [] if len(value) <= 15 else [too_long(15)]
     if not value or not re.fullmatch("[-a-z0-9]+", value):
         errors.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", value):

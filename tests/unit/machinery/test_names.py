@@ -45,6 +45,12 @@ def test_a_refusal_shows_examples_and_the_pattern() -> None:
     assert names.qualified_name("/a") == ["prefix part must be non-empty"]
 
 
+def test_lengths_are_said_in_upstream_s_units() -> None:
+    assert names.dns1123_label("a" * 64) == ["must be no more than 63 characters"]
+    assert names.label_value("a" * 64) == ["must be no more than 63 bytes"]
+    assert names.qualified_name("a" * 64) == ["name part must be no more than 63 bytes"]
+
+
 def test_a_line_break_at_the_end_is_not_overlooked() -> None:
     assert names.dns1123_label("a\n")
     assert names.label_value("a\n")
