@@ -6,8 +6,11 @@ server's own client certificate towards kubelets. Private keys are readable by t
 
 from __future__ import annotations
 
+import fcntl
+import os
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +25,7 @@ from proa.pki.certificates import KeyPair, Subject, covers, create_authority, ex
 RENEW_BEFORE = timedelta(days=60)
 ADMIN = Subject("kubernetes-admin", ("system:masters",))
 KUBELET_CLIENT = Subject("kube-apiserver-kubelet-client", ("system:masters",))
+PROXY = Subject("system:kube-proxy")
 
 
 def node_subject(name: str) -> Subject:
@@ -57,6 +61,15 @@ class Credentials:
 
     def ensure_server(self) -> None:
         """What the server needs: authority, certificates as server and client, token key, the admin's kubeconfig."""
+        with self._locked():
+            self._ensure_server()
+
+    def ensure_node(self, name: str, addresses: Sequence[str]) -> None:
+        """What a node on this machine needs: a serving certificate and its kubeconfigs."""
+        with self._locked():
+            self._ensure_node(name, addresses)
+
+    def _ensure_server(self) -> None:
         self._ensure_authority()
         domain = self._settings.cluster_domain
         service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}"]
@@ -67,15 +80,26 @@ class Credentials:
             write_private(self.service_account_key, new_private_key())
         self._ensure_kubeconfig("admin", ADMIN)
 
-    def ensure_node(self, name: str, addresses: Sequence[str]) -> None:
-        """What a node on this machine needs: a serving certificate and its kubeconfig."""
+    def _ensure_node(self, name: str, addresses: Sequence[str]) -> None:
         self._ensure_authority()
         self._ensure(f"kubelet-{name}", node_subject(name), names=[name], addresses=addresses)
         self._ensure_kubeconfig(f"node-{name}", node_subject(name))
+        self._ensure_kubeconfig(PROXY.common_name, PROXY)
 
     def files(self, name: str) -> CertificateFiles:
         """The certificate `name`: 'apiserver', 'apiserver-kubelet-client', 'kubelet-<node>'."""
         return self._files(name)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Server and agents start together, and the first one makes the authority."""
+        self._paths.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self._paths.pki, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _files(self, name: str) -> CertificateFiles:
         return CertificateFiles(self._paths.pki / f"{name}.crt", self._paths.pki / f"{name}.key")

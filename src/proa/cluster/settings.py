@@ -48,6 +48,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return str(IPv4Network(self.service_cidr)[10])
 
     @property
+    def kubelet_port(self) -> int:
+        """Upstream's port for the first cluster of a machine, one of its own for any other."""
+        return 10250 if self.slot == 0 else 10400 + self.slot
+
+    @property
     def server_url(self) -> str:
         return f"https://127.0.0.1:{self.api_port}"
 
