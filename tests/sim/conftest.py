@@ -6,16 +6,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from proa.aio.clock import VirtualClock, virtual_run
 from proa.aio.tasks import TaskScope
-from proa.api.core_v1 import Binding, ObjectReference, Pod
-from proa.api.core_v1.resources import PODS
+from proa.api.coordination_v1 import Lease
+from proa.api.coordination_v1.resources import LEASES
+from proa.api.core_v1 import Binding, Node, NodeCondition, ObjectReference, Pod
+from proa.api.core_v1.resources import NODES, PODS
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import MASTERS, User
+from proa.apiserver.plugins import default_plugins
 from proa.client.informer import Informers
 from proa.client.protocol import Client
 from proa.control.manager import ControllerManager
@@ -23,7 +28,7 @@ from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings
 from proa.machinery.meta import ObjectMeta
 from proa.machinery.status import StatusError, is_conflict, is_not_found
-from proa.machinery.timestamps import format_time
+from proa.machinery.timestamps import format_micro_time, format_time
 from proa.store.memory import MemoryStore
 
 
@@ -44,6 +49,27 @@ class PodsRun:
         self._number = 0
         self._known: set[tuple[str, bool]] = set()
         informers.informer(PODS).on_change(self._changed)
+
+    async def start(self) -> None:
+        for name in self.nodes:
+            await self.add_node(name)
+
+    async def add_node(self, name: str) -> None:
+        """A ready node whose heart beats until it is in `dead`."""
+        ready = NodeCondition(type="Ready", status="True", lastHeartbeatTime=format_time(self.clock.now()))
+        node = Node(metadata=ObjectMeta(name=name, labels={"topology.kubernetes.io/zone": f"zone-{name[-1]}"}))
+        await self.client.create(NODES, node)
+        status = {"status": {"conditions": [msgspec.to_builtins(ready)]}}
+        await self.client.patch(NODES, name, "", status, type="merge", subresource="status")
+        lease = Lease(metadata=ObjectMeta(name=name, namespace="kube-node-lease"))
+        await self.client.create(LEASES, lease)
+        self._scope.spawn(self._beat(name), name=f"heart-{name}")
+
+    async def _beat(self, name: str) -> None:
+        while name not in self.dead:
+            patch = {"spec": {"renewTime": format_micro_time(self.clock.now())}}
+            await self.client.patch(LEASES, name, "kube-node-lease", patch, type="merge")
+            await asyncio.sleep(10)
 
     def _changed(self, old: Any, new: Pod | None) -> None:
         if new is None:
@@ -124,7 +150,10 @@ class ControlPlane:
     async def __aenter__(self) -> ControlPlane:
         await self.server.load()
         await self.informers.start()
+        self.server.install(admission=default_plugins(self.client, self.informers, Random(1)))
         await self.manager.start()
+        await self.pods.start()
+        await self.clock.settle()
         return self
 
     async def __aexit__(self, *error: object) -> None:

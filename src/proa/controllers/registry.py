@@ -12,6 +12,8 @@ from proa.controllers.endpointslice import EndpointSliceController
 from proa.controllers.garbage import GarbageCollector
 from proa.controllers.namespace import NamespaceController
 from proa.controllers.node_ipam import NodeIPAMController
+from proa.controllers.node_lifecycle import NodeLifecycleController, TaintEvictionController
+from proa.controllers.pod_gc import PodGCController
 from proa.controllers.replicaset import ReplicaSetController
 from proa.controllers.root_ca import RootCAController
 from proa.controllers.serviceaccount import ServiceAccountController
@@ -27,6 +29,9 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: NamespaceController(context),
     lambda context, settings: GarbageCollector(context),
     lambda context, settings: NodeIPAMController(context, settings),
+    lambda context, settings: NodeLifecycleController(context, settings),
+    lambda context, settings: TaintEvictionController(context),
+    lambda context, settings: PodGCController(context, settings),
 )
 
 
