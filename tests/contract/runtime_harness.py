@@ -3,6 +3,7 @@
 `busybox` is the image: a directory with the static busybox of the host, as unpacked layers are.
 """
 
+# ruff: noqa: ASYNC240 - a test may wait for the disk
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,6 @@
 """What a container of the embedded runtime is inside: its identity, its file system, its limits, its neighbours."""
 
+# ruff: noqa: ASYNC240 - a test may wait for the disk
 from __future__ import annotations
 
 import dataclasses

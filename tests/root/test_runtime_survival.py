@@ -1,5 +1,6 @@
 """Who may die and what stays: agents, zygotes, shims and containers of the embedded runtime, killed with -9."""
 
+# ruff: noqa: ASYNC240 - a test may wait for the disk
 from __future__ import annotations
 
 import asyncio

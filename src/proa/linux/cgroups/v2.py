@@ -55,6 +55,8 @@ class V2(Tree):
             write(directory, "memory.max", str(size) if size > 0 else "max")
             # one container is one unit: what the OOM killer leaves of it would be broken
             write(directory, "memory.oom.group", "1")
+            if os.path.exists(f"{directory}/memory.swap.max"):
+                write(directory, "memory.swap.max", "0")  # a limit is one of memory, not of what is kept in RAM
         if (count := limits.get("pids_limit")) is not None:
             write(directory, "pids.max", str(count) if count > 0 else "max")
         for page, amount in (limits.get("hugepages") or {}).items():

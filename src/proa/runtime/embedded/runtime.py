@@ -46,6 +46,9 @@ from proa.runtime.protocol import (
 
 log = logging.getLogger(__name__)
 
+_KERNEL = (5, 12)
+_EXEC_OUTPUT = 16 << 20
+"""Bytes that exec_sync keeps of each stream (CRI ExecSync); what comes after is read and dropped."""
 _EXEC_DRAIN_SECONDS = 2.0
 """How long exec_sync reads on after the process ended while a child of it still holds its output."""
 
@@ -100,6 +103,11 @@ class EmbeddedRuntime:
         return "proa", await asyncio.to_thread(version, "proa")
 
     async def ready(self) -> dict[str, str]:
+        if os.geteuid() != 0:
+            return {"RuntimeReady": "making namespaces, mounts and cgroups needs root"}
+        release = os.uname().release
+        if tuple(map(int, release.split("-")[0].split(".")[:2])) < _KERNEL:
+            return {"RuntimeReady": f"Linux {release} is too old: {_KERNEL[0]}.{_KERNEL[1]} is needed (mount_setattr)"}
         return {}
 
     # -- sandboxes
@@ -416,7 +424,8 @@ class EmbeddedRuntime:
             else:
                 await self._dismantle(Sandbox(nameless, spec, self._events.publish, self._lost))
             return
-        spec = plan.plan_sandbox(status.id, status.config, directory, self._cgroup)
+        spec = records.read_sandbox_spec(directory)
+        assert spec is not None, f"{directory} has a sandbox.json, which is written after spec.json"
         sandbox = Sandbox(status, spec, self._events.publish, self._lost)
         for child in (directory / "containers").iterdir():
             container = records.read_container(child)
@@ -480,7 +489,12 @@ def _report(failure: TaskFailedError) -> None:
 
 
 async def _read_all(stream: asyncio.StreamReader) -> bytes:
-    return await stream.read(-1)
+    parts: list[bytes] = []
+    size = 0
+    while data := await stream.read(1 << 16):
+        parts.append(data[: _EXEC_OUTPUT - size])
+        size += len(parts[-1])
+    return b"".join(parts)
 
 
 def _disk_usage(directory: Path) -> int:

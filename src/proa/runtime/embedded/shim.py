@@ -233,7 +233,11 @@ def run(connection: socket.socket) -> None:
     listener = _listen(directory)
     loop = Loop()
     shim = Shim(loop, spec, listener, spaces)
-    wire.send(connection, {"pid": os.getpid()})
+    try:
+        wire.send(connection, {"pid": os.getpid()})
+    except OSError:  # the agent has given up
+        tree.remove(spec["cgroup"])
+        raise
     connection.close()
     # Moving a process makes the kernel wait for all cores (RCU, several milliseconds) unless one was moved a moment
     # ago. The pod's first container will be moved soon: wait now, with a move to where we are, while the agent makes
