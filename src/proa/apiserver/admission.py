@@ -61,42 +61,55 @@ class Validating(Plugin, Protocol):
 
 
 class Chain:
-    """The plugins in their order: every `mutate`, then (the registry validates the object between) every `validate`."""
+    """The plugins in their order. A write passes every `mutate`, its registry validates, then every `validate`."""
 
     def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
         self.plugins = tuple(plugins)
-        self._mutating: dict[tuple[Resource[Any], str, Operation], tuple[Mutating, ...]] = {}
-        self._validating: dict[tuple[Resource[Any], str, Operation], tuple[Validating, ...]] = {}
+        self._plans: dict[Resource[Any], ResourceChain] = {}
 
     def install(self, plugins: Sequence[Plugin]) -> None:
         """Use these plugins from now on."""
         self.plugins = tuple(plugins)
-        self._mutating.clear()
-        self._validating.clear()
+        for plan in self._plans.values():
+            plan.forget()
 
-    def mutating(self, resource: Resource[Any], subresource: str, operation: Operation) -> tuple[Mutating, ...]:
-        """The plugins whose `mutate` such a write passes; empty for most."""
-        found = self._mutating.get((resource, subresource, operation))
-        return found if found is not None else self._plan(resource, subresource, operation)[0]
+    def of(self, resource: Resource[Any]) -> ResourceChain:
+        """The chain of one resource; always the same object."""
+        found = self._plans.get(resource)
+        if found is None:
+            found = self._plans[resource] = ResourceChain(self, resource)
+        return found
 
-    def validating(self, resource: Resource[Any], subresource: str, operation: Operation) -> tuple[Validating, ...]:
-        """The plugins whose `validate` such a write passes."""
-        found = self._validating.get((resource, subresource, operation))
-        return found if found is not None else self._plan(resource, subresource, operation)[1]
+
+class ResourceChain:
+    """What of a chain handles one resource."""
+
+    def __init__(self, chain: Chain, resource: Resource[Any]) -> None:
+        self._chain = chain
+        self._resource = resource
+        self._handling: dict[tuple[str, str], tuple[tuple[Mutating, ...], tuple[Validating, ...]]] = {}
+
+    def forget(self) -> None:
+        """The chain has other plugins now."""
+        self._handling.clear()
+
+    def handling(self, subresource: str, operation: Operation) -> tuple[tuple[Mutating, ...], tuple[Validating, ...]]:
+        """The plugins that have something to do for such writes: those that mutate, those that validate."""
+        found = self._handling.get((subresource, operation))
+        if found is None:
+            plugins: list[Any] = [
+                each for each in self._chain.plugins if each.handles(self._resource, subresource, operation)
+            ]
+            found = self._handling[subresource, operation] = (
+                tuple(each for each in plugins if hasattr(each, "mutate")),
+                tuple(each for each in plugins if hasattr(each, "validate")),
+            )
+        return found
 
     async def mutate(self, attributes: Attributes) -> None:
-        for each in self.mutating(attributes.resource, attributes.subresource, attributes.operation):
+        for each in self.handling(attributes.subresource, attributes.operation)[0]:
             await each.mutate(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
-        for each in self.validating(attributes.resource, attributes.subresource, attributes.operation):
+        for each in self.handling(attributes.subresource, attributes.operation)[1]:
             await each.validate(attributes)
-
-    def _plan(
-        self, resource: Resource[Any], subresource: str, operation: Operation
-    ) -> tuple[tuple[Mutating, ...], tuple[Validating, ...]]:
-        handling: list[Any] = [each for each in self.plugins if each.handles(resource, subresource, operation)]
-        key = (resource, subresource, operation)
-        self._mutating[key] = mutating = tuple(each for each in handling if hasattr(each, "mutate"))
-        self._validating[key] = validating = tuple(each for each in handling if hasattr(each, "validate"))
-        return mutating, validating

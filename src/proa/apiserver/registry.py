@@ -81,7 +81,7 @@ class Registry:
         self.conversion: Conversion | None = CONVERSIONS.get((resource.group, resource.version, resource.plural))
         self._prefix = keys.prefix(resource)
         self._clock = clock
-        self._admission = admission
+        self._admission = admission.of(resource)
         self._prepare = Preparation(resource)
 
     def now(self) -> str:
