@@ -28,7 +28,8 @@ from proa.apiserver.conversion import CONVERSIONS
 from proa.apiserver.dispatch import Dispatcher, Handle, Served
 from proa.apiserver.handlers.connect import ConnectHandlers
 from proa.apiserver.handlers.discovery import DiscoveryHandlers
-from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
+from proa.apiserver.handlers.health import KUBERNETES_VERSION, HealthHandlers, metrics_handler, version
+from proa.apiserver.handlers.openapi import OpenApiHandlers
 from proa.apiserver.handlers.resources import ResourceHandlers
 from proa.apiserver.handlers.subresources import (
     PartHandlers,
@@ -304,6 +305,10 @@ class ApiServer:
         for probe in ("/healthz", "/livez", "/readyz"):
             serve(probe, health.health)
             serve(probe + "/", health.health)
+        openapi = OpenApiHandlers(lambda: self._resources, f"v{KUBERNETES_VERSION}")
+        serve("/openapi/v2", openapi.v2)
+        serve("/openapi/v3", openapi.index)
+        serve("/openapi/v3/", openapi.group)
         serve("/version", version)
         serve("/metrics", metrics_handler(self.metrics, self.statistics))
         serve("/", self._paths)

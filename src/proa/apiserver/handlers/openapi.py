@@ -1,0 +1,104 @@
+"""/openapi/v2 and /openapi/v3 over HTTP: made on first demand, in a thread, and kept as bytes.
+
+Not here: the documents (machinery.openapi).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from proa.apiserver.reply import JSON, Reply
+from proa.apiserver.server import Request, Response, compressed
+from proa.machinery import status as failures
+from proa.machinery.discovery import etag
+from proa.machinery.resource import Resource
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+# Upstream's own spelling of "v2 as JSON".
+_V2_JSON = (JSON, "*/*", "application/com.github.proto-openapi.spec.v2@v1.0+json")
+
+
+class OpenApiHandlers:
+    """Serves `resources()`; `changed()` when it gives others. build: the server's version."""
+
+    def __init__(self, resources: Callable[[], Sequence[Resource[Any]]], build: str) -> None:
+        self._resources = resources
+        self._build = build
+        self._made: dict[str, asyncio.Future[tuple[bytes, str]]] = {}
+
+    def changed(self) -> None:
+        """Forget what was made."""
+        self._made.clear()
+
+    async def v2(self, request: Request) -> Response:
+        """/openapi/v2"""
+        accept = request.headers.get("Accept", "*/*")
+        if not any(kind in accept for kind in _V2_JSON):
+            raise failures.not_acceptable((JSON,))
+        return await self._reply(request, "v2", self._document_v2)
+
+    async def index(self, request: Request) -> Response:
+        """/openapi/v3"""
+        groups = list(dict.fromkeys((each.group, each.version) for each in self._resources()))
+        bodies = {each: (await self._body(_name(*each), partial(self._document_v3, *each)))[0] for each in groups}
+        return await self._reply(request, "v3", lambda: _index(bodies))
+
+    async def group(self, request: Request) -> Response:
+        """/openapi/v3/api/v1, /openapi/v3/apis/<group>/<version>"""
+        parts = request.info.path.strip("/").split("/")[2:]
+        legacy = parts[0] == "api"
+        group, version = ("", parts[1]) if legacy and len(parts) == 2 else ((*parts, "", "")[1], (*parts, "", "")[2])
+        if not any((each.group, each.version) == (group, version) for each in self._resources()):
+            raise failures.no_such_page()
+        reply = await self._reply(request, _name(group, version), lambda: self._document_v3(group, version))
+        if "hash" in request.query:
+            reply.headers = (*reply.headers, ("Cache-Control", _FOR_EVER))
+        return reply
+
+    async def _reply(self, request: Request, name: str, make: Callable[[], bytes]) -> Reply:
+        body, tag = await self._body(name, make)
+        headers = (("ETag", tag), ("Vary", "Accept"))
+        if request.headers.get("If-None-Match") == tag:
+            return Reply(304, b"", "", headers)
+        return await compressed(Reply(200, body, JSON, headers), request.headers.get("Accept-Encoding", ""))
+
+    async def _body(self, name: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
+        """The document, made once even when many ask at the same time."""
+        making = self._made.get(name)
+        if making is None:
+            making = asyncio.ensure_future(asyncio.to_thread(lambda: _tagged(make())))
+            self._made[name] = making
+        try:
+            return await asyncio.shield(making)
+        except Exception:
+            self._made.pop(name, None)
+            raise
+
+    def _document_v2(self) -> bytes:
+        from proa.machinery import openapi
+
+        return msgspec.json.encode(openapi.document_v2(self._resources(), build=self._build))
+
+    def _document_v3(self, group: str, version: str) -> bytes:
+        from proa.machinery import openapi
+
+        return msgspec.json.encode(openapi.document_v3(self._resources(), group, version, build=self._build))
+
+
+def _name(group: str, version: str) -> str:
+    return f"v3/{group}/{version}"
+
+
+def _index(bodies: dict[tuple[str, str], bytes]) -> bytes:
+    from proa.machinery import openapi
+
+    return msgspec.json.encode(openapi.index(bodies))
+
+
+def _tagged(body: bytes) -> tuple[bytes, str]:
+    return body, etag(body)
