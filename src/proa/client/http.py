@@ -23,8 +23,8 @@ from proa.aio.backoff import Backoff
 from proa.base.errors import ProaError
 from proa.client.connection import Connection
 from proa.client.protocol import Document, Listing, PatchType, UnreachableError, WatchEvent
-from proa.machinery.declare import Object
 from proa.machinery.conform import prune
+from proa.machinery.declare import Object
 from proa.machinery.decode import to_typed
 from proa.machinery.meta import ListMeta, Status, StatusDetails
 from proa.machinery.resource import Resource
@@ -311,7 +311,7 @@ class HttpClient:
         if attempt >= RETRIES:
             return None
         if isinstance(error, StatusError):
-            refused = error.code == 429 or (error.code in (503, 504) and error.retry_after and method == "GET")
+            refused = error.code == 429 or (error.code == 503 and error.retry_after and method == "GET")
             if error.code == 401 and self.connection.token_file and attempt == 0:
                 self._token_read = -TOKEN_SECONDS  # it may have been replaced a moment ago
                 return 0.0

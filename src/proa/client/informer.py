@@ -20,7 +20,7 @@ from proa.base.errors import ProaError
 from proa.client.protocol import Client, WatchEvent
 from proa.machinery.declare import Object
 from proa.machinery.resource import Resource
-from proa.machinery.status import is_expired
+from proa.machinery.status import StatusError, is_expired
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ class Informer(Generic[T]):
                     failures = 0
                 await self._watch()
             except (ProaError, OSError, TimeoutError) as error:
-                if is_expired(error):
+                if is_expired(error) or _is_from_the_future(error):
                     log.info("watch of %s expired, listing again: %s", self.resource.qualified, error)
                     self.resource_version = ""
                     consistent = True
@@ -354,6 +354,12 @@ class Informers:
 
     def _run(self, informer: Informer[Any]) -> None:
         self._scope.spawn_forever(informer.run(), name=informer.resource.qualified)
+
+
+def _is_from_the_future(error: BaseException) -> bool:
+    """The server's history is shorter than ours: its store was set back, and what we hold may never have happened."""
+    details = error.status.details if isinstance(error, StatusError) else None
+    return details is not None and any(cause.reason == "ResourceVersionTooLarge" for cause in details.causes)
 
 
 def _meta(obj: Any) -> Any:

@@ -14,7 +14,7 @@ from proa.api.core_v1.resources import CONFIG_MAPS
 from proa.client.informer import Informer, Informers, key_of, split_key
 from proa.client.protocol import Listing, WatchEvent
 from proa.machinery.meta import ObjectMeta
-from proa.machinery.status import service_unavailable, too_old_resource_version
+from proa.machinery.status import service_unavailable, too_large_resource_version, too_old_resource_version
 
 
 def config_map(name: str, revision: int, *, namespace: str = "ns", uid: str = "", **labels: str) -> ConfigMap:
@@ -132,6 +132,15 @@ async def test_an_expired_watch_lists_anew_and_tells_only_the_differences(clock,
     assert client.listed == [("0", ""), ("", "")]
     assert changes == [("3", None), ("4", "19"), (None, "18")]
     assert client.watched == ["5", "20"]
+
+
+@informer_test(page(50, config_map("a", 30)), page(20, config_map("b", 19)))
+async def test_a_server_set_back_in_time_is_believed(clock, client, informer, changes):
+    changes.clear()
+    client.events.put_nowait(too_large_resource_version(50, 20))
+    await clock.advance(10)
+    assert changes == [("30", None), (None, "19")]
+    assert informer.resource_version == "20"
 
 
 @informer_test(page(5, config_map("a", 3, uid="first")))
