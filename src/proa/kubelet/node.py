@@ -190,7 +190,13 @@ class NodeReporter:
     async def _register(self) -> Node:
         status = await self._status(NodeStatus())
         labels = node_labels(self.config, self.facts)
-        spec = NodeSpec(taints=tuple(self.config.taints), providerID=self.config.provider_id)
+        own = self.config.pod_cidr
+        spec = NodeSpec(
+            podCIDR=own,
+            podCIDRs=(own,) if own else (),
+            taints=tuple(self.config.taints),
+            providerID=self.config.provider_id,
+        )
         wanted = Node(metadata=ObjectMeta(name=self.config.name, labels=labels), spec=spec, status=status)
         self._written_at = self._clock.monotonic()
         try:

@@ -107,6 +107,7 @@ class NodeConfig:
 
     capacity: overrides of what is found on the host ('cpu', 'memory', 'pods', 'ephemeral-storage').
     reserved: kept back from pods (allocatable = capacity - reserved).
+    pod_cidr: the node says itself where its pods' addresses come from; '': the cluster's controller assigns it.
     """
 
     name: str
@@ -128,6 +129,7 @@ class NodeConfig:
     log_max_files: int = 5
     image_parallelism: int = 5
     needs_pod_cidr: bool = False
+    pod_cidr: str = ""
     provider_id: str = ""
 
 

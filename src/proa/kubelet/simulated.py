@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from proa.aio.clock import Clock, SystemClock
 from proa.api.core_v1 import Pod, Probe, Service
@@ -20,20 +21,27 @@ from proa.client.informer import Informer, Informers
 from proa.client.protocol import Client
 from proa.kubelet.host import HostFacts, Pressure
 from proa.kubelet.kubelet import Kubelet
+from proa.kubelet.probing import probe_of
 from proa.kubelet.services import AnyContainer, NodeConfig
+from proa.kubelet.state import ProbeKind
 from proa.machinery.declare import Object
 from proa.machinery.resource import Resource
 from proa.machinery.status import StatusError, is_not_found
-from proa.runtime.protocol import ContainerStatus, Images, Mount, Runtime
+from proa.runtime.protocol import ContainerConfig, ContainerStatus, Images, Mount, Runtime
 
 if TYPE_CHECKING:
     import ssl
 
     from proa.kubelet.server import Authorize, KubeletServer
+    from proa.runtime.fake import Behaviour
 
 T = TypeVar("T", bound=Object)
 
 CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "500Gi"}
+SIMULATED_LABEL = "proa.dev/simulated"
+FAILING_PROBES = "proa.fake/failing-probes"
+# Where the addresses of simulated pods come from, a /24 for each node.
+_PODS = IPv4Network("10.64.0.0/10")
 # Nodes that register at once: more would only wait for each other in the API server.
 _STARTING = 32
 
@@ -72,12 +80,16 @@ class NoServices:
         return ()
 
 
-class EveryProbePasses:
-    """There is no process to ask."""
+class AnnotatedProbes:
+    """There is no process to ask: probes pass, but for the kinds the pod's annotation `proa.fake/failing-probes` names: `readiness,liveness`."""
 
     async def probe(
         self, pod: Pod, container: AnyContainer, status: ContainerStatus, probe: Probe, ip: str
     ) -> tuple[bool, str]:
+        failing = {each.strip() for each in pod.metadata.annotations.get(FAILING_PROBES, "").split(",")}
+        kinds = {kind for kind in ProbeKind if probe_of(container, kind) == probe}
+        if any(kind.value in failing for kind in kinds):
+            return False, f"annotation {FAILING_PROBES} says so"
         return True, ""
 
 
@@ -100,10 +112,12 @@ class FetchedObjects:
 
 
 class SimulatedNodes:
-    """`count` nodes named `<prefix>-<n>` in this process.
+    """`count` nodes named `<prefix>-<n>` in this process, and those added later.
 
-    runtime_of: makes a node's runtime and images from its name and pod range (by default the fake ones). All share one
-    watch of pods, one writer of events and, when `serve` is called, one HTTPS endpoint.
+    client_of: a node's own client, by its name (by default all use `client`, which also reads the pods and writes the
+    events). behaviour: what containers do. runtime_of: makes a node's runtime and images from its name and number (by
+    default the fake ones). All share one watch of pods, one writer of events and, when `serve` is called, one HTTPS
+    endpoint.
     """
 
     def __init__(
@@ -118,45 +132,29 @@ class SimulatedNodes:
         labels: Mapping[str, str] | None = None,
         max_pods: int = 110,
         clock: Clock | None = None,
+        random: Random | None = None,
         informers: Informers | None = None,
+        client_of: Callable[[str], Client] | None = None,
+        behaviour: Callable[[ContainerConfig], Behaviour] | None = None,
         runtime_of: Callable[[str, int], tuple[Runtime, Images]] | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
+        self._random = random or SystemRandom()
         self._informers = informers or Informers(client)
         self._own_informers = informers is None
         self._watched: Informer[Pod] = self._informers.informer(PODS)
         self._events = Events(client, self._clock)
         self._server: KubeletServer | None = None
-        objects = FetchedObjects(client)
-        facts = HostFacts(capacity={**CAPACITY, **(capacity or {})}, os_image="simulated")
-        make = runtime_of or self._fake_runtime
+        self._objects = FetchedObjects(client)
+        self._client_of = client_of or (lambda _: client)
+        self._behaviour = behaviour
+        self._runtime_of = runtime_of or self._fake_runtime
+        self._address, self._port, self._prefix, self._max_pods = address, port, prefix, max_pods
+        self._capacity, self._labels = {**CAPACITY, **(capacity or {})}, dict(labels or {})
+        self._machines: dict[str, _Machine] = {}
         self.kubelets: dict[str, Kubelet] = {}
         for index in range(count):
-            name = f"{prefix}-{index}"
-            runtime, images = make(name, index)
-            config = NodeConfig(
-                name=name,
-                addresses=(address,),
-                port=port,
-                max_pods=max_pods,
-                labels={**(labels or {}), "proa.dev/simulated": "true"},
-                relist_period=600.0,
-            )
-            self.kubelets[name] = Kubelet(
-                config,
-                client,
-                runtime,
-                images,
-                events=self._events.recorder("kubelet", name),
-                volumes=NoVolumes(),
-                prober=EveryProbePasses(),
-                objects=objects,
-                services=NoServices(),
-                facts=facts,
-                pressure_of=Pressure,
-                clock=self._clock,
-                watch_pods=False,
-            )
+            self._make(f"{prefix}-{index}")
 
     async def start(self) -> None:
         """Register every node, then take every pod that is bound to one of them."""
@@ -173,6 +171,28 @@ class SimulatedNodes:
         await self._watched.synced()
         self._watched.on_change(self._dispatch)
         await asyncio.gather(*(each.pods.remove_orphans() for each in self.kubelets.values()))
+
+    async def add(
+        self,
+        name: str = "",
+        *,
+        capacity: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        taints: Sequence[object] = (),
+    ) -> str:
+        """Start one more node, or a stopped one again (which finds what runs on it); its name."""
+        name = name or f"{self._prefix}-{len(self._machines)}"
+        kubelet = self._make(name, capacity=capacity or {}, labels=labels or {}, taints=taints)
+        await kubelet.start()
+        for pod in self._watched.list():
+            if pod.spec.nodeName == name:
+                kubelet.pods.pod_changed(None, pod)
+        await kubelet.pods.remove_orphans()
+        return name
+
+    async def stop(self, name: str) -> None:
+        """The node's agent dies: no more heartbeats, nobody looks after its pods. `add` brings it back."""
+        await self.kubelets.pop(name).close()
 
     async def serve(self, tls: ssl.SSLContext | None, authorize: Authorize, *, address: str, port: int) -> int:
         """One endpoint for the logs and sessions of every simulated pod."""
@@ -197,6 +217,54 @@ class SimulatedNodes:
             "events": self._events.statistics(),
         }
 
+    def _make(
+        self,
+        name: str,
+        *,
+        capacity: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        taints: Sequence[object] = (),
+    ) -> Kubelet:
+        if name in self.kubelets:
+            raise ValueError(f"node {name} runs already")
+        machine = self._machines.get(name)
+        if machine is None:
+            machine = self._machines[name] = self._make_machine(name, capacity or {}, labels or {}, taints)
+        kubelet = self.kubelets[name] = Kubelet(
+            machine.config,
+            self._client_of(name),
+            machine.runtime,
+            machine.images,
+            events=self._events.recorder("kubelet", name),
+            volumes=NoVolumes(),
+            prober=AnnotatedProbes(),
+            objects=self._objects,
+            services=NoServices(),
+            facts=machine.facts,
+            pressure_of=Pressure,
+            clock=self._clock,
+            watch_pods=False,
+        )
+        return kubelet
+
+    def _make_machine(
+        self, name: str, capacity: Mapping[str, str], labels: Mapping[str, str], taints: Sequence[object]
+    ) -> _Machine:
+        number = len(self._machines)
+        runtime, images = self._runtime_of(name, number)
+        config = NodeConfig(
+            name=name,
+            addresses=(self._address,),
+            port=self._port,
+            max_pods=self._max_pods,
+            labels={**self._labels, **labels, SIMULATED_LABEL: "true"},
+            taints=tuple(taints),
+            relist_period=600.0,
+            pod_cidr=str(_network(number)),
+        )
+        facts = HostFacts(capacity={**self._capacity, **capacity}, os_image="simulated")
+        return _Machine(config, facts, runtime, images)
+
     def _dispatch(self, old: Pod | None, new: Pod | None) -> None:
         """Give a pod to its node; unbound pods and those of real nodes are nobody's here."""
         bound = new or old
@@ -204,9 +272,29 @@ class SimulatedNodes:
         if kubelet is not None:
             kubelet.pods.pod_changed(old, new)
 
-    def _fake_runtime(self, name: str, index: int) -> tuple[Runtime, Images]:
+    def _fake_runtime(self, name: str, number: int) -> tuple[Runtime, Images]:
         from proa.runtime.fake import FakeImages, FakeRuntime
 
         images = FakeImages()
-        network = IPv4Network((int(IPv4Network("10.64.0.0/10").network_address) + (index << 8), 24))
-        return FakeRuntime(clock=self._clock, images=images, pod_cidr=network), images
+        runtime = FakeRuntime(
+            clock=self._clock,
+            behaviour=self._behaviour,
+            images=images,
+            pod_cidr=_network(number),
+            identifier=lambda: f"{self._random.getrandbits(256):064x}",
+        )
+        return runtime, images
+
+
+class _Machine(NamedTuple):
+    """What stays of a node when its agent ends."""
+
+    config: NodeConfig
+    facts: HostFacts
+    runtime: Runtime
+    images: Images
+
+
+def _network(number: int) -> IPv4Network:
+    """Where the pods of the node with this number have their addresses."""
+    return IPv4Network((int(_PODS.network_address) + (number << 8), 24))

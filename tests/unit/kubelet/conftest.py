@@ -15,7 +15,7 @@ from proa.api.core_v1 import Container, Pod, PodSpec
 from proa.kubelet.images import ImagePuller
 from proa.kubelet.pods import Pods
 from proa.kubelet.services import NodeConfig, Services
-from proa.kubelet.simulated import EveryProbePasses, NoServices, NoVolumes
+from proa.kubelet.simulated import AnnotatedProbes, NoServices, NoVolumes
 from proa.kubelet.status import Host
 from proa.machinery.meta import ObjectMeta
 from proa.machinery.patch.strategic import strategic
@@ -144,9 +144,7 @@ class FakeRuntime:
 
     async def start_container(self, container_id: str) -> None:
         self._call("start_container", self.made[container_id].config.name)
-        self.made[container_id] = replace(
-            self.made[container_id], state=ContainerState.RUNNING, started_at=self.now()
-        )
+        self.made[container_id] = replace(self.made[container_id], state=ContainerState.RUNNING, started_at=self.now())
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         self._call("stop_container", container_id)
@@ -159,9 +157,7 @@ class FakeRuntime:
     def exit(self, container_id: str, code: int) -> None:
         old = self.made[container_id]
         if old.state is not ContainerState.EXITED:
-            self.made[container_id] = replace(
-                old, state=ContainerState.EXITED, exit_code=code, finished_at=self.now()
-            )
+            self.made[container_id] = replace(old, state=ContainerState.EXITED, exit_code=code, finished_at=self.now())
             self.feed.publish(RuntimeEvent("stopped", old.sandbox_id, container_id))
 
     async def remove_container(self, container_id: str) -> None:
@@ -244,7 +240,7 @@ class World:
     images: FakeImages = field(default_factory=FakeImages)
     events: FakeEvents = field(default_factory=FakeEvents)
     volumes: Any = field(default_factory=NoVolumes)
-    prober: Any = field(default_factory=EveryProbePasses)
+    prober: Any = field(default_factory=AnnotatedProbes)
     config: NodeConfig = field(default_factory=lambda: NodeConfig(name="node-1"))
     pods: Any = None
 
