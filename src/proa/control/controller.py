@@ -48,12 +48,8 @@ class Context:
     events: Events
     clock: Clock = field(default_factory=SystemClock)
 
-    def informer(
-        self, resource: Resource[T], namespace: str = "", *, label_selector: str = "", field_selector: str = ""
-    ) -> Informer[T]:
-        return self.informers.informer(
-            resource, namespace, label_selector=label_selector, field_selector=field_selector
-        )
+    def informer(self, resource: Resource[T]) -> Informer[T]:
+        return self.informers.informer(resource)
 
     def recorder(self, component: str) -> EventRecorder:
         return self.events.recorder(component)
@@ -117,7 +113,7 @@ class ControllerRunner:
         informers: list[Informer[Any]] = []
         owner = next((trigger.resource for trigger in controller.triggers if isinstance(trigger, For)), None)
         for trigger in controller.triggers:
-            informer = trigger.informer(controller.context.informers)
+            informer = controller.context.informer(trigger.resource)
             self._disconnect.append(informer.on_change(self._handler(trigger, owner or trigger.resource)))
             informers.append(informer)
         self._scope.spawn(self._run(informers), name="start")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from proa.client.informer import Informer, Informers, key_of
+from proa.client.informer import key_of
 from proa.machinery.resource import Resource
 from proa.rules.owners import controller_of, refers_to
 
@@ -23,9 +23,6 @@ class For:
     resource: Resource[Any]
     when: Callable[[Any, Any], bool] | None = None
 
-    def informer(self, informers: Informers) -> Informer[Any]:
-        return informers.informer(self.resource)
-
     def keys(self, _: Resource[Any], old: Any, new: Any) -> Iterable[str]:
         if self.when is not None and not self.when(old, new):
             return ()
@@ -37,9 +34,6 @@ class Owns:
     """Objects controlled by those the controller is for: the key is the controlling owner's, old and new."""
 
     resource: Resource[Any]
-
-    def informer(self, informers: Informers) -> Informer[Any]:
-        return informers.informer(self.resource)
 
     def keys(self, owner: Resource[Any], old: Any, new: Any) -> Iterable[str]:
         keys = set()
@@ -55,21 +49,10 @@ class Owns:
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    """Any other objects, all or a selection: `function(old, new)` yields the keys to look at."""
+    """Any other objects: `function(old, new)` yields the keys to look at."""
 
     resource: Resource[Any]
     function: Keys
-    namespace: str = ""
-    label_selector: str = ""
-    field_selector: str = ""
-
-    def informer(self, informers: Informers) -> Informer[Any]:
-        return informers.informer(
-            self.resource,
-            self.namespace,
-            label_selector=self.label_selector,
-            field_selector=self.field_selector,
-        )
 
     def keys(self, _: Resource[Any], old: Any, new: Any) -> Iterable[str]:
         return self.function(old, new)

@@ -30,11 +30,11 @@ class RootCAController(Controller):
         super().__init__(context)
         self._data = {ENTRY: root_ca}
         self._namespaces = context.informer(NAMESPACES)
-        self._config_maps = context.informer(CONFIG_MAPS, field_selector=f"metadata.name={NAME}")
+        self._config_maps = context.informer(CONFIG_MAPS)
 
     @property
     def triggers(self) -> Sequence[Trigger]:
-        return (For(NAMESPACES), Maps(CONFIG_MAPS, _namespace, field_selector=f"metadata.name={NAME}"))
+        return (For(NAMESPACES), Maps(CONFIG_MAPS, _namespace))
 
     async def reconcile(self, key: str) -> Outcome:
         namespace = self._namespaces.get(key)
@@ -58,4 +58,6 @@ class RootCAController(Controller):
 
 
 def _namespace(old: Any, new: Any) -> Iterable[str]:
-    yield (new if new is not None else old).metadata.namespace
+    meta = (new if new is not None else old).metadata
+    if meta.name == NAME:
+        yield meta.namespace

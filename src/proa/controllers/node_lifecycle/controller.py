@@ -52,7 +52,7 @@ class NodeLifecycleController(Controller):
     def triggers(self) -> Sequence[Trigger]:
         return (
             For(NODES, when=self._node_changed),
-            Maps(LEASES, self._lease_changed, namespace=LEASE_NAMESPACE),
+            Maps(LEASES, self._lease_changed),
             Maps(PODS, self._pod_bound),
         )
 
@@ -70,7 +70,7 @@ class NodeLifecycleController(Controller):
         return _facts(old) != _facts(new)
 
     def _lease_changed(self, old: Any, new: Any) -> Iterable[str]:
-        if new is None:
+        if new is None or new.metadata.namespace != LEASE_NAMESPACE:
             return ()
         name = new.metadata.name
         self._heartbeats.lease(name, new.spec.renewTime or "", self.clock.monotonic())
