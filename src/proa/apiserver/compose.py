@@ -251,7 +251,9 @@ class ApiServer:
         table: dict[tuple[str, str], Handle] = {}
         for (acting, subresource), action in self._actions.items():
             if acting is resource:
-                table[subresource, "create"] = action_handler(action)
+                declared = resource.subresource(subresource)
+                kind = declared.type if declared is not None and declared.type is not None else resource.type
+                table[subresource, "create"] = action_handler(action, kind)
         identity = (resource.group, resource.version, resource.plural)
         if identity not in self.registries:
             return table

@@ -21,7 +21,10 @@ from proa.apiserver.reply import JSON, Reply, Stream, json_reply, warning_header
 from proa.apiserver.server import Request, Response, compressed
 from proa.apiserver.watching import Watch, error_line
 from proa.machinery import status as failures
-from proa.machinery.decode import FieldValidation
+from proa.machinery.conform import normalise
+from proa.machinery.decode import FieldValidation, to_typed
+from proa.machinery.meta import DeleteOptions
+from proa.machinery.schema import schema_of
 from proa.store.item import Item
 
 _WATCH_SECONDS = 1800.0
@@ -161,7 +164,8 @@ class ResourceHandlers:
         return Reply(200, self.list_parts(found))
 
     async def _body(self, request: Request) -> tuple[dict[str, Any], bytes | None]:
-        return decode_body(request.headers.get("Content-Type", ""), await request.body())
+        kind = self._registry.resource.type
+        return decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
 
     def _written(self, request: Request, item: Item, options: WriteOptions, status: int = 200) -> Reply:
         accept = accepted(request.headers.get("Accept", ""))
@@ -193,7 +197,7 @@ async def delete_options_of(request: Request) -> dict[str, Any]:
     """DeleteOptions from the body, or from the query when there is no body. Raises StatusError 400."""
     body = await request.body()
     if body.strip():
-        options, _ = decode_body(request.headers.get("Content-Type", ""), body)
+        options, _ = decode_body(request.headers.get("Content-Type", ""), body, DeleteOptions)
         if options.get("kind") not in (None, "", "DeleteOptions"):
             raise failures.bad_request(f"the body of a delete must be DeleteOptions, not {options['kind']}")
         return checked_delete_options(options)
@@ -210,11 +214,6 @@ async def delete_options_of(request: Request) -> dict[str, Any]:
 
 def checked_delete_options(options: dict[str, Any]) -> dict[str, Any]:
     """DeleteOptions of a body, without nulls and of the right types. Raises StatusError 400."""
-    from proa.machinery.conform import normalise
-    from proa.machinery.decode import to_typed
-    from proa.machinery.meta import DeleteOptions
-    from proa.machinery.schema import schema_of
-
     normalise(options, schema_of(DeleteOptions))
     to_typed(options, DeleteOptions)
     return options

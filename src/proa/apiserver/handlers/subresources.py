@@ -22,6 +22,7 @@ from proa.apiserver.reply import Reply, json_reply, warning_headers
 from proa.apiserver.server import Request, Response
 from proa.machinery import decode, patch
 from proa.machinery import status as failures
+from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.meta import LabelSelector
 from proa.machinery.resource import ObjectType, ScalePaths
@@ -30,12 +31,12 @@ from proa.machinery.selectors import label_selector
 from proa.store.item import Item
 
 
-def action_handler(action: Action) -> Callable[[Request], Awaitable[Response]]:
-    """The HTTP side of an action."""
+def action_handler(action: Action, kind: type[Object]) -> Callable[[Request], Awaitable[Response]]:
+    """The HTTP side of an action whose body is a `kind`."""
 
     async def handle(request: Request) -> Response:
         info = request.info
-        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body())
+        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
         options = write_options(request, raw)
         answer = await action(info.namespace, info.name, body, options)
         return json_reply(answer, 201, warning_headers(options.warnings))
@@ -56,7 +57,7 @@ class ScaleHandlers:
         return json_reply(self.scale_of(item))
 
     async def update(self, request: Request) -> Response:
-        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body())
+        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), Scale)
         options = write_options(request, raw)
         scale = checked_body(body, Scale, options, "autoscaling/v1")
         return await self._write(request, lambda _: scale, options)
@@ -138,7 +139,8 @@ class PartHandlers:
         return Reply(200, item.body)
 
     async def update(self, request: Request) -> Response:
-        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body())
+        kind = self._registry.resource.type
+        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
         options = write_options(request, raw)
         self._shape(body, options)
         return await self._write(request, lambda _: body, options)
