@@ -139,9 +139,14 @@ class ApiServer:
         """Serve."""
         config = self.config
         self.port = await self._http.start(config.host, config.port, config.tls)
-        if config.advertise:
+        await self.publish()
+
+    async def publish(self) -> None:
+        """Say in the API where it is served, and be ready; enough where everybody is in this process."""
+        advertise = self.config.advertise
+        if advertise:
             address = self.allocator.address(0)
-            await ensure_kubernetes_service(self.client_for(LOOPBACK), address, config.advertise, self.port)
+            await ensure_kubernetes_service(self.client_for(LOOPBACK), address, advertise, self.port)
         self._ready = True
 
     async def stop(self) -> None:

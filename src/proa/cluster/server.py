@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from random import SystemRandom
-from typing import Any
+from dataclasses import dataclass
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING, Any
 
 from proa.aio.clock import Clock, SystemClock
 from proa.aio.tasks import TaskFailedError
 from proa.apiserver.authn.certificates import CertificateAuthenticator
 from proa.apiserver.authn.service_accounts import ServiceAccountTokens
 from proa.apiserver.authz.bootstrap import ensure_default_policy
-from proa.apiserver.authz.node import NodeAuthorizer
+from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP, NodeAuthorizer
 from proa.apiserver.authz.rbac import RbacAuthorizer
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, User
@@ -39,6 +41,13 @@ from proa.machinery.status import StatusError, is_already_exists
 from proa.pki.tokens import TokenSigner
 from proa.store.protocol import Store
 
+if TYPE_CHECKING:
+    from proa.client.protocol import Client
+    from proa.kubelet.simulated import SimulatedNodes
+    from proa.runtime.fake import Behaviour
+    from proa.runtime.protocol import ContainerConfig
+    from proa.scheduler.scheduler import Scheduler
+
 log = logging.getLogger(__name__)
 
 Report = Callable[[str, Mapping[str, Any]], None]
@@ -47,19 +56,57 @@ CONTROLLER_MANAGER = User("system:kube-controller-manager", groups=(MASTERS, AUT
 SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """By what a server and its tokens are known. root_ca: PEM of who signed it. token_key: signs service-account
+    tokens, PEM. tls: as which it serves, None: plain HTTP. kubelet_tls: as which it calls kubelets, None: not at all.
+    """
+
+    root_ca: str
+    token_key: bytes
+    tls: ssl.SSLContext | None = None
+    kubelet_tls: ssl.SSLContext | None = None
+
+    @classmethod
+    def of(cls, credentials: Credentials) -> Trust:
+        """The trust of a cluster with files."""
+        authority = credentials.authority
+        return cls(
+            root_ca=authority.certificate.read_text(),
+            token_key=credentials.service_account_key.read_bytes(),
+            tls=tls.serving(credentials.files("apiserver"), authority),
+            kubelet_tls=tls.calling(credentials.files("apiserver-kubelet-client"), authority),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The components that act on the API."""
+
+    manager: ControllerManager
+    scheduler: Scheduler
+
+
 async def run_server(paths: ClusterPaths, settings: Settings, *, report: Report) -> None:
-    """Serve until cancelled. Reports `api-ready` (with `url`), `controllers-ready` and `scheduler-ready`."""
-    clock = SystemClock()
+    """Serve until cancelled. Reports `api-ready` (with `url`), `controllers-ready` and `scheduler-ready`, and with
+    simulated nodes `simulated-nodes-ready`.
+    """
+    clock, random = SystemClock(), SystemRandom()
     async with AsyncExitStack() as stack:
         # Opening the store and making certificates and modules are independent: the store waits for its thread.
         opening = asyncio.create_task(_open_store(paths, clock), name="open store")
         credentials = Credentials(paths, settings, clock.now())
         credentials.ensure_server()
+        trust = Trust.of(credentials)
         store = await opening
         stack.push_async_callback(store.close)
-        server, informers = await start_api(store, settings, credentials, clock, stack)
+        server, informers = await start_api(store, settings, trust, clock, random, stack)
+        await server.listen()
         report("api-ready", {"url": settings.server_url})
-        await start_control(server, informers, settings, credentials, clock, stack, report)
+        await start_control(server, informers, settings, trust, clock, random, stack, report)
+        if settings.simulated_nodes:
+            await start_simulated_nodes(server, informers, settings.simulated_nodes, clock, random, stack)
+            report("simulated-nodes-ready", {"nodes": settings.simulated_nodes})
         await asyncio.get_running_loop().create_future()
 
 
@@ -70,19 +117,28 @@ async def _open_store(paths: ClusterPaths, clock: Clock) -> Store:
 
 
 async def start_api(
-    store: Store, settings: Settings, credentials: Credentials, clock: Clock, stack: AsyncExitStack
+    store: Store,
+    settings: Settings,
+    trust: Trust,
+    clock: Clock,
+    random: Random,
+    stack: AsyncExitStack,
+    *,
+    host: str = "0.0.0.0",
 ) -> tuple[ApiServer, Informers]:
-    """Everything up to an API that answers; what was started is stopped by `stack`."""
-    kubelet_client = credentials.files("apiserver-kubelet-client")
+    """Everything up to an API that answers in this process; what was started is stopped by `stack`.
+
+    What remains is to `listen` or to `publish`.
+    """
     server = ApiServer(
         Config(
             store=store,
-            tls=tls.serving(credentials.files("apiserver"), credentials.authority),
-            host="0.0.0.0",
+            tls=trust.tls,
+            host=host,
             port=settings.api_port,
             advertise=host_address(),
             service_cidr=settings.service_cidr,
-            kubelet_tls=tls.calling(kubelet_client, credentials.authority),
+            kubelet_tls=trust.kubelet_tls,
             clock=clock,
         )
     )
@@ -91,20 +147,18 @@ async def start_api(
     loopback = server.client_for(LOOPBACK)
     informers = Informers(loopback, on_error=_log_failure)
     stack.push_async_callback(informers.close)
-    signer = TokenSigner(credentials.service_account_key.read_bytes(), AUDIENCE)
-    tokens = ServiceAccountTokens(signer, (AUDIENCE,), loopback, clock)
+    tokens = ServiceAccountTokens(TokenSigner(trust.token_key, AUDIENCE), (AUDIENCE,), loopback, clock)
     rbac, node = RbacAuthorizer(informers), NodeAuthorizer(informers)
     server.install(
         authenticators=(CertificateAuthenticator(), tokens),
         authorizers=(node, rbac),
-        admission=default_plugins(loopback, informers, SystemRandom()),
+        admission=default_plugins(loopback, informers, random),
         token_issuer=tokens,
     )
     await informers.start()
     await ensure_default_policy(loopback)
     await rbac.synced()
     await node.synced()
-    await server.listen()
     return server, informers
 
 
@@ -112,14 +166,14 @@ async def start_control(
     server: ApiServer,
     informers: Informers,
     settings: Settings,
-    credentials: Credentials,
+    trust: Trust,
     clock: Clock,
+    random: Random,
     stack: AsyncExitStack,
     report: Report,
-) -> None:
+) -> Control:
     """Controllers and scheduler, each with its own identity."""
-    root_ca = credentials.authority.certificate.read_text()
-    control = ControllerSettings(root_ca=root_ca, cluster_cidrs=(settings.pod_cidr,))
+    control = ControllerSettings(root_ca=trust.root_ca, cluster_cidrs=(settings.pod_cidr,))
     manager = ControllerManager(
         server.client_for(CONTROLLER_MANAGER),
         (*controllers(control), DnsEndpointsController),
@@ -139,10 +193,40 @@ async def start_control(
     await events.start()
     stack.push_async_callback(events.close)
     recorder = events.recorder("default-scheduler")
-    scheduler = Scheduler(client, informers, recorder, default_profile(), clock, SystemRandom())
+    scheduler = Scheduler(client, informers, recorder, default_profile(), clock, random)
     await scheduler.start()
     stack.push_async_callback(scheduler.close)
     report("scheduler-ready", {})
+    return Control(manager, scheduler)
+
+
+async def start_simulated_nodes(
+    server: ApiServer,
+    informers: Informers,
+    count: int,
+    clock: Clock,
+    random: Random,
+    stack: AsyncExitStack,
+    behaviour: Callable[[ContainerConfig], Behaviour] | None = None,
+) -> SimulatedNodes:
+    """Nodes whose pods are simulated, each with the identity of its kubelet."""
+    from proa.kubelet.simulated import SimulatedNodes
+
+    def client_of(name: str) -> Client:
+        return server.client_for(User(f"{NODE_PREFIX}{name}", groups=(NODES_GROUP, AUTHENTICATED)), "kubelet")
+
+    nodes = SimulatedNodes(
+        server.client_for(LOOPBACK, "kubelet"),
+        count,
+        clock=clock,
+        random=random,
+        informers=informers,
+        client_of=client_of,
+        behaviour=behaviour,
+    )
+    await nodes.start()
+    stack.push_async_callback(nodes.close)
+    return nodes
 
 
 async def _ensure_dns_service(server: ApiServer, settings: Settings) -> None:

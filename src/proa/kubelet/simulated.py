@@ -81,7 +81,10 @@ class NoServices:
 
 
 class AnnotatedProbes:
-    """There is no process to ask: probes pass, but for the kinds the pod's annotation `proa.fake/failing-probes` names: `readiness,liveness`."""
+    """There is no process to ask: a probe passes unless the pod's annotation `proa.fake/failing-probes` names its kind.
+
+    The value is a list: `readiness,liveness`.
+    """
 
     async def probe(
         self, pod: Pod, container: AnyContainer, status: ContainerStatus, probe: Probe, ip: str

@@ -3,6 +3,7 @@
 Annotations of the pod or the container, all optional (times in seconds):
 `proa.fake/start-latency`, `proa.fake/start-error`, `proa.fake/exit-after`, `proa.fake/exit-code`,
 `proa.fake/oom-after`, `proa.fake/stop-latency` ('never': ignores its stop signal), `proa.fake/exec-error`.
+`proa.fake/failing-probes` is read by the simulated kubelet.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Behaviour:
                     changes["stop_latency"] = math.inf if value == "never" else _seconds(key, value)
                 case "exec-error":
                     changes["exec_error"] = value
+                case "failing-probes":
+                    continue
                 case _:
                     raise ValueError(f"annotation {key} is unknown to the fake runtime")
         return replace(self, **changes) if changes else self
