@@ -141,7 +141,7 @@ class ConnectHandlers:
             await front.prepare(request.websocket_request())
             self._open += 1
             try:
-                await _pass_both_ways(front, backend)
+                await pass_both_ways(front, backend)
             finally:
                 self._open -= 1
             return front
@@ -262,21 +262,28 @@ class ConnectHandlers:
             response.close()
 
 
-async def _pass_both_ways(front: web.WebSocketResponse, backend: aiohttp.ClientWebSocketResponse) -> None:
-    """Frames in both directions until one side closes; its close code goes to the other."""
+async def pass_both_ways(front: web.WebSocketResponse, backend: aiohttp.ClientWebSocketResponse) -> None:
+    """Frames in both directions until one side closes; its close code goes to the other.
 
-    async def pass_on(source: Any, target: Any, over: Callable[[], int | None]) -> None:
-        async for message in source:
+    A side that is lost without a closing handshake ends the other with 1011, so a client sees that something broke.
+    """
+
+    async def pass_on(source: Any, target: Any) -> None:
+        while True:
+            message = await source.receive()
             if message.type is aiohttp.WSMsgType.BINARY:
                 await target.send_bytes(message.data)
             elif message.type is aiohttp.WSMsgType.TEXT:
                 await target.send_str(message.data)
-        await target.close(code=over() or aiohttp.WSCloseCode.OK)
+            elif message.type is aiohttp.WSMsgType.CLOSE:
+                # Not `close_code`: that becomes 1006, which no frame may carry, when the peer does not await our answer.
+                await target.close(code=message.data or aiohttp.WSCloseCode.OK)
+                return
+            else:
+                await target.close(code=aiohttp.WSCloseCode.INTERNAL_ERROR)
+                return
 
-    directions = [
-        asyncio.create_task(pass_on(front, backend, lambda: front.close_code)),
-        asyncio.create_task(pass_on(backend, front, lambda: backend.close_code)),
-    ]
+    directions = [asyncio.create_task(pass_on(front, backend)), asyncio.create_task(pass_on(backend, front))]
     try:
         await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
     finally:
