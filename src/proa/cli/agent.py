@@ -25,9 +25,10 @@ def command(
     """
     paths, settings = existing(name, data_dir)
     from proa.cluster import foreground, processes
-    from proa.cluster.agent import run_agent
+    from proa.cluster.agent import enter_node, run_agent
 
     node = node_name or processes.node_names(settings)[0]
+    enter_node(paths, settings, node)
     foreground.run(
         paths,
         processes.agent(node),

@@ -84,8 +84,10 @@ def describe(error: BaseException) -> str:
 
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, ProaError) and str(error):
+        return str(error)  # may end with the tail of a log
     words = " ".join(str(error).split())
-    if isinstance(error, ProaError | OSError | ValueError) and words:
+    if isinstance(error, OSError | ValueError) and words:
         return words
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 

@@ -37,6 +37,9 @@ _STEPS = {
 _SERVER_STEPS = ("api-ready", "controllers-ready", "scheduler-ready")
 _AGENT_STEPS = ("node-ready", "dns-ready")
 
+ERROR = "proa: error: "
+"""How the command line begins its last word, also in a component's log."""
+
 Tell = Callable[[str, float], None]
 """Called with what is done and the seconds since `up` began."""
 
@@ -79,10 +82,10 @@ class _Waiting:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise self._late()
-            for descriptor, _ in poll.poll(left * 1000):
-                if descriptor in self.running:
-                    raise self._died(*self.running[descriptor])
-                self._receive()
+            ready = [descriptor for descriptor, _ in poll.poll(left * 1000)]
+            if dead := [self.running[each] for each in ready if each in self.running]:
+                raise self._died(*dead[0])
+            self._receive()
 
     def close(self) -> None:
         for descriptor in self.running:
@@ -102,6 +105,9 @@ class _Waiting:
         code = daemon.poll()
         log = self.paths.log(component.name)
         end = processes.tail(log)
+        _, said, why = end.rpartition("\n" + ERROR)
+        if said:
+            return StartError(f"{component.name} ended while starting: {why} ({log} has more)")
         return StartError(f"{component.name} ended with code {code} while starting; the end of {log}:\n{end}")
 
     def _late(self) -> StartError:

@@ -28,7 +28,8 @@ for _letter in "yYnN":
     del _BOOLEANS[_letter]
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
-_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+# Base 60 and dates: strings to us, not to every reader.
+_OLD_FORMS = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?")
 _INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
 _NAN = re.compile(r"\.(?:nan|NaN|NAN)")
 
@@ -145,7 +146,7 @@ def _represent_string(dumper: _Dumper, value: str) -> yaml.Node:
     style = None
     if "\n" in value:
         style = None if any(line.endswith(" ") for line in value.split("\n")) else "|"
-    elif value in ("y", "Y", "n", "N") or _looks_otherwise(value) or _SEXAGESIMAL.fullmatch(value):
+    elif value in ("y", "Y", "n", "N") or _looks_otherwise(value) or _OLD_FORMS.fullmatch(value):
         style = '"'
     return dumper.represent_scalar(f"{_PREFIX}str", value, style=style)
 
