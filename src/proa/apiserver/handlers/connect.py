@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -276,7 +276,7 @@ async def pass_both_ways(front: web.WebSocketResponse, backend: aiohttp.ClientWe
             elif message.type is aiohttp.WSMsgType.TEXT:
                 await target.send_str(message.data)
             elif message.type is aiohttp.WSMsgType.CLOSE:
-                # Not `close_code`: that becomes 1006, which no frame may carry, when the peer does not await our answer.
+                # Not `close_code`: that turns into 1006, which no frame may carry, when the peer does not await ours.
                 await target.close(code=message.data or aiohttp.WSCloseCode.OK)
                 return
             else:
