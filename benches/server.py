@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import uvloop
@@ -23,7 +24,7 @@ from proa.aio.clock import SystemClock
 from proa.cluster import settings as settings_module
 from proa.cluster.credentials import Credentials
 from proa.cluster.paths import ClusterPaths
-from proa.cluster.server import run_server, start_api
+from proa.cluster.server import Trust, run_server, start_api
 from proa.cluster.settings import Settings
 
 NAME = "bench"
@@ -49,7 +50,9 @@ async def serve_api(paths: ClusterPaths, settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         store = await SqliteStore.open(paths.store, clock=clock)
         stack.push_async_callback(store.close)
-        await start_api(store, settings, Credentials(paths, settings, clock.now()), clock, stack)
+        trust = Trust.of(Credentials(paths, settings, clock.now()))
+        server, _ = await start_api(store, settings, trust, clock, SystemRandom(), stack, host="127.0.0.1")
+        await server.listen()
         print("ready", flush=True)
         await asyncio.Event().wait()
 
