@@ -60,8 +60,9 @@ class VisibleServices:
 class Kubelet:
     """One node's kubelet.
 
-    `pods`, `services`: informers to share (the agent's proxy watches services too); by default its own. `start`
-    registers the node, finds what already runs, and returns when every pod of the API has its worker.
+    informers: to share (the agent's proxy watches services too); by default its own. `register` makes the Node, whose
+    podCIDR (`node.pod_cidr()`) a pod network may need before any pod runs; `start` registers if that was not done,
+    finds what already runs, and returns when every pod of the API has its worker.
     """
 
     def __init__(
@@ -128,12 +129,17 @@ class Kubelet:
             self._watched = self._informers.informer(PODS, field_selector=f"spec.nodeName={config.name}")
         self._server: KubeletServer | None = None
 
-    async def start(self) -> None:
+    async def register(self) -> None:
+        """Make the node known. It is Ready as soon as its runtime is."""
         if self._events is not None:
             await self._events.start()
+        await self.node.register()
+
+    async def start(self) -> None:
+        if self.node.node is None:
+            await self.register()
         if self._own_informers and self._informers is not None:
             await self._informers.start()
-        await self.node.register()
         self.scope.spawn_forever(self.node.run(), name="heartbeat")
         self.scope.spawn_forever(self._rotate_logs(), name="log rotation")
         await self.pods.start()

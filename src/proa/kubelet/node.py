@@ -181,6 +181,24 @@ class NodeReporter:
             except TimeoutError:
                 continue
 
+    async def pod_cidr(self) -> str:
+        """Node.spec.podCIDR, once the node's controller has given it one."""
+        name = self.config.name
+        while True:
+            try:
+                node = await self._client.get(NODES, name)
+                if node.spec.podCIDR:
+                    return node.spec.podCIDR
+                version = node.metadata.resourceVersion
+                changes = self._client.watch(NODES, field_selector=f"metadata.name={name}", resource_version=version)
+                async for batch in changes:
+                    for event in batch:
+                        if event.object.spec.podCIDR:
+                            return event.object.spec.podCIDR
+            except (ProaError, OSError, TimeoutError) as error:
+                log.warning("node %s: waiting for a podCIDR: %s", name, error)
+                await asyncio.sleep(0.5)
+
     def changed(self) -> None:
         """Something the status says may have changed: look now."""
         self._wake.set()

@@ -128,7 +128,6 @@ class NodeConfig:
     log_max_size: int = 10 << 20
     log_max_files: int = 5
     image_parallelism: int = 5
-    needs_pod_cidr: bool = False
     pod_cidr: str = ""
     provider_id: str = ""
 
