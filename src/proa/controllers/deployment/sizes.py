@@ -159,9 +159,10 @@ def _proportional(bounds: Bounds, active: Sequence[ReplicaSet]) -> Sizes:
         share = min(share, left) if to_add > 0 else max(share, left)
         sizes[each.metadata.name] = size(each) + share
         added += share
-    if ordered:
-        first = ordered[0].metadata.name
-        sizes[first] = max(0, sizes[first] + to_add - added)
+    left = to_add - added  # by rounding: the first takes it, as far as it has so much
+    for name, current in sizes.items():
+        sizes[name] = max(0, current + left)
+        left -= sizes[name] - current
     return sizes
 
 

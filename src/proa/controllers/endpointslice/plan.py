@@ -77,22 +77,16 @@ def plan(
         for each in slices:
             if each.addressType == family:
                 existing.setdefault(_ports_in(each), []).append(each)
-        unused: list[EndpointSlice] = []
-        kept = 0
-        for ports, group in existing.items():
-            if ports not in groups:
-                unused += group
-        for ports, endpoints in groups.items():
-            drafts = _pack(endpoints, existing.get(ports, []))
-            for draft in drafts:
-                if draft.endpoints:
-                    kept += 1
-                    _emit(result, service, family, ports, draft, trigger_time)
-                elif draft.slice is not None:
-                    unused.append(draft.slice)
-        if not kept:
-            placeholder = _Draft(unused.pop(0) if unused else None, [], True)
-            _emit(result, service, family, (), placeholder, trigger_time)
+        drafts = [
+            (ports, draft) for ports, endpoints in groups.items() for draft in _pack(endpoints, existing.pop(ports, []))
+        ]
+        unused = [slice for group in existing.values() for slice in group]
+        unused += [draft.slice for _, draft in drafts if not draft.endpoints and draft.slice is not None]
+        drafts = [(ports, draft) for ports, draft in drafts if draft.endpoints] or [((), _Draft(None, [], True))]
+        for ports, draft in drafts:
+            if draft.slice is None and unused:
+                draft.slice = unused.pop(0)  # one update instead of a delete and a create
+            _emit(result, service, family, ports, draft, trigger_time)
         result.delete += unused
     return result
 
