@@ -174,7 +174,8 @@ class Informer(Generic[T]):
                     await self._relist("" if consistent else "0")
                     failures = 0
                 await self._watch()
-            except (ProaError, OSError, TimeoutError) as error:
+            except Exception as error:
+                # Whatever it is, the copy everybody relies on must go on; what is no failure of the API is a bug.
                 if is_expired(error) or _is_from_the_future(error):
                     log.info("watch of %s expired, listing again: %s", self.resource.qualified, error)
                     self.resource_version = ""
@@ -182,7 +183,8 @@ class Informer(Generic[T]):
                 else:
                     self._failures += 1
                     self._last_error = f"{type(error).__name__}: {error}"
-                    log.warning("list and watch of %s failed: %s", self.resource.qualified, self._last_error)
+                    bug = None if isinstance(error, (ProaError, OSError)) else error
+                    log.warning("watch of %s failed: %s", self.resource.qualified, self._last_error, exc_info=bug)
             if self._events != events or loop.time() - began >= HEALTHY_AFTER:
                 failures = 0
             else:

@@ -38,13 +38,10 @@ def is_node_ready(node: Node) -> bool:
 
 
 def _unready_key(node: Node) -> str | None:
-    match readiness(node):
-        case "False":
-            return taints.NOT_READY
-        case "Unknown":
-            return taints.UNREACHABLE
-        case _:
-            return None
+    condition = node_condition(node, READY)
+    if condition is None or condition.status == "False":
+        return taints.NOT_READY
+    return taints.UNREACHABLE if condition.status == "Unknown" else None
 
 
 def wanted_taints(node: Node, *, evict: bool) -> list[tuple[str, str]]:

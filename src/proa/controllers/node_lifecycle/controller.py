@@ -118,7 +118,9 @@ class NodeLifecycleController(Controller):
         """Set the taints its conditions call for; seconds until the evicting one may be, if it may not now."""
         wait: float | None = None
         evict = evicts(node)
-        if not evict and not is_node_ready(node):
+        if node_condition(node, READY) is None:
+            evict = False  # it is only being set up
+        elif not evict and not is_node_ready(node):
             now = self.clock.monotonic()
             rate = eviction_rate(self._nodes.list(), self._settings.node_evictions)
             wait = self._limit.take(rate, now) if rate else 1.0 / self._settings.node_evictions
