@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from tests.unit.apiserver.conftest import config_map, options, pod
+
+from proa.api.core_v1.resources import CONFIG_MAPS
+from proa.apiserver.compose import ApiServer
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+@pytest.fixture
+async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
+    session = aiohttp.ClientSession(
+        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}, auto_decompress=False
+    )
+    async with session:
+        yield session
+
+
+async def test_a_round_trip_of_one_object(http: aiohttp.ClientSession) -> None:
+    async with http.post(MAPS, json=config_map("a", {"k": "v"})) as created:
+        assert created.status == 201
+    async with http.get(f"{MAPS}/a") as found:
+        assert found.headers["Content-Type"] == "application/json"
+        assert (await found.json())["data"] == {"k": "v"}
+    patch = {"Content-Type": "application/merge-patch+json"}
+    async with http.patch(f"{MAPS}/a", data=b'{"data":{"k":null,"l":"w"}}', headers=patch) as patched:
+        assert (await patched.json())["data"] == {"l": "w"}
+    async with http.get(MAPS) as listed:
+        body = await listed.json()
+        assert (body["kind"], len(body["items"])) == ("ConfigMapList", 1)
+    async with http.delete(f"{MAPS}/a") as deleted:
+        assert (await deleted.json())["status"] == "Success"
+    async with http.get(f"{MAPS}/a") as gone:
+        status = await gone.json()
+        assert (gone.status, status["reason"], status["message"]) == (404, "NotFound", 'configmaps "a" not found')
+
+
+async def test_an_empty_list_is_valid_json(http: aiohttp.ClientSession) -> None:
+    async with http.get(MAPS) as listed:
+        assert (await listed.json())["items"] == []
+
+
+async def test_a_long_list_holds_every_item(http: aiohttp.ClientSession, listening: ApiServer) -> None:
+    maps = listening.registry(CONFIG_MAPS)
+    for number in range(129):  # parts of a list are joined in groups
+        await maps.create("default", config_map(f"m{number:03}"), options())
+    async with http.get(MAPS) as listed:
+        names = [each["metadata"]["name"] for each in (await listed.json())["items"]]
+    assert names == [f"m{number:03}" for number in range(129)]
+
+
+async def test_a_large_list_is_compressed_for_who_takes_it(http: aiohttp.ClientSession, listening: ApiServer) -> None:
+    await listening.registry(CONFIG_MAPS).create("default", config_map("big", {"k": "x" * 200_000}), options())
+    async with http.get(MAPS, headers={"Accept-Encoding": "gzip"}) as listed:
+        assert listed.headers["Content-Encoding"] == "gzip"
+        assert len(await listed.read()) < 20_000
+    async with http.get(MAPS, headers={"Accept-Encoding": "identity"}) as listed:
+        assert "Content-Encoding" not in listed.headers
+
+
+async def test_a_head_request_has_no_body(http: aiohttp.ClientSession, listening: ApiServer) -> None:
+    await listening.registry(CONFIG_MAPS).create("default", config_map("a"), options())
+    async with http.head(f"{MAPS}/a") as found:
+        assert int(found.headers["Content-Length"]) > 0
+        assert await found.read() == b""
+    async with http.get(f"{MAPS}/a") as found:  # on the same connection
+        assert found.status == 200
+
+
+async def test_who_is_not_known_is_unauthorized_and_who_may_not_is_forbidden(http: aiohttp.ClientSession) -> None:
+    async with http.get(MAPS, headers={"Authorization": "Bearer wrong"}) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (401, "Unauthorized")
+    async with http.get(MAPS, headers={"Authorization": "Bearer nobody"}) as answer:
+        body = await answer.json()
+        assert answer.status == 403
+        assert body["message"].startswith('configmaps is forbidden: User "nobody" cannot list resource "configmaps"')
+
+
+async def test_an_administrator_may_act_as_somebody_else(http: aiohttp.ClientSession) -> None:
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    headers = {"Impersonate-User": "jane", "Impersonate-Group": "system:masters"}
+    async with http.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json=review, headers=headers) as answer:
+        info = (await answer.json())["status"]["userInfo"]
+    assert (info["username"], info["groups"]) == ("jane", ["system:masters", "system:authenticated"])
+    headers["Impersonate-Group"] = "devs"
+    async with http.get(MAPS, headers=headers) as answer:
+        assert answer.status == 403
+    async with http.get(MAPS, headers={**headers, "Authorization": "Bearer nobody"}) as answer:
+        assert "cannot impersonate" in (await answer.json())["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/apis/nothing/v1/things", 404),
+        ("GET", "/api/v1/namespaces/default/pods/a/nothing", 404),
+        ("DELETE", "/api/v1/namespaces/default/pods/a/status", 405),
+        ("POST", "/api/v1/configmaps", 405),
+        ("PATCH", "/api/v1/namespaces/default/configmaps/a", 415),
+    ],
+)
+async def test_what_is_not_served_is_a_status(http: aiohttp.ClientSession, method: str, path: str, status: int) -> None:
+    async with http.request(method, path) as answer:
+        assert answer.status == status
+        assert (await answer.json())["kind"] == "Status"
+
+
+async def test_a_body_over_the_limit_is_refused(http: aiohttp.ClientSession) -> None:
+    body = io.BytesIO(json.dumps(config_map("a", {"k": "x" * (3 << 20)})).encode())
+    async with http.post(MAPS, data=body, headers={"Content-Type": "application/json"}) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (413, "RequestEntityTooLarge")
+
+
+async def test_a_failure_of_ours_is_internal_and_does_not_end_the_server(
+    http: aiohttp.ClientSession, listening: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(listening.registry(CONFIG_MAPS), "get", broken)
+        async with http.get(f"{MAPS}/a") as answer:
+            body = await answer.json()
+            assert (answer.status, body["reason"]) == (500, "InternalError")
+            assert "secret detail" not in body["message"]
+    async with http.get(f"{MAPS}/a") as answer:
+        assert answer.status == 404
+
+
+async def test_a_watch_sends_lines_until_the_object_changes_no_more(
+    http: aiohttp.ClientSession, listening: ApiServer
+) -> None:
+    maps = listening.registry(CONFIG_MAPS)
+    await maps.create("default", config_map("a"), options())
+    async with http.get(MAPS, params={"watch": "true"}) as watch:
+        assert json.loads(await watch.content.readline())["type"] == "ADDED"
+        await maps.delete("default", "a", {}, options())
+        event = json.loads(await watch.content.readline())
+    assert (event["type"], event["object"]["metadata"]["name"]) == ("DELETED", "a")
+
+
+async def test_a_watcher_that_leaves_is_forgotten(http: aiohttp.ClientSession, listening: ApiServer) -> None:
+    cache = listening.registry(CONFIG_MAPS).cache
+    watch = await http.get(MAPS, params={"watch": "true"})
+    assert cache.statistics()["readers"] == 1
+    watch.close()
+    async with asyncio.timeout(5):
+        while cache.statistics()["readers"]:  # noqa: ASYNC110 - the loop's turns are what is waited for
+            await asyncio.sleep(0)
+
+
+async def test_a_stopping_server_ends_watches_cleanly(http: aiohttp.ClientSession, listening: ApiServer) -> None:
+    async with http.get(MAPS, params={"watch": "true"}) as watch:
+        await listening.stop()
+        assert await watch.read() == b""
+
+
+async def test_a_watch_of_a_forgotten_version_says_so_in_an_event(
+    http: aiohttp.ClientSession, listening: ApiServer
+) -> None:
+    maps = listening.registry(CONFIG_MAPS)
+    for name in "abc":
+        await maps.create("default", config_map(name), options())
+    await maps.cache.compact(maps.cache.revision)
+    async with http.get(MAPS, params={"watch": "true", "resourceVersion": "2"}) as watch:
+        event = json.loads(await watch.content.readline())
+    assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+
+
+async def test_people_get_a_table_and_caches_get_metadata(http: aiohttp.ClientSession, listening: ApiServer) -> None:
+    await listening.registry(CONFIG_MAPS).create("default", config_map("a", {"k": "v"}), options())
+    for view, key in (("Table", "rows"), ("PartialObjectMetadataList", "items")):
+        accept = {"Accept": f"application/json;as={view};v=v1;g=meta.k8s.io,application/json"}
+        async with http.get(MAPS, headers=accept) as answer:
+            body = await answer.json()
+            assert (body["kind"], len(body[key])) == (view, 1)
+            assert '"data"' not in json.dumps(body[key])
+
+
+async def test_a_client_that_prefers_protobuf_but_takes_json_gets_json(http: aiohttp.ClientSession) -> None:
+    accept = {"Accept": "application/vnd.kubernetes.protobuf,application/json"}
+    async with http.get(MAPS, headers=accept) as answer:
+        assert (await answer.json())["kind"] == "ConfigMapList"
+    async with http.get(MAPS, headers={"Accept": "application/vnd.kubernetes.protobuf"}) as answer:
+        assert answer.status == 406
+
+
+async def test_warnings_are_headers(http: aiohttp.ClientSession) -> None:
+    async with http.post(MAPS, json={**config_map("a"), "dota": 1}) as answer:
+        assert answer.headers["Warning"] == '299 - "unknown field \\"dota\\""'
+
+
+async def test_health_is_told_check_by_check(http: aiohttp.ClientSession) -> None:
+    async with http.get("/readyz", params={"verbose": ""}) as answer:
+        text = await answer.text()
+        assert "[+]ping ok\n" in text
+        assert text.endswith("readyz check passed\n")
+    async with http.get("/livez/ping") as answer:
+        assert await answer.text() == "ok"
+    async with http.get("/livez/nothing") as answer:
+        assert answer.status == 404
+
+
+async def test_discovery_is_encoded_once_and_cached_by_clients(http: aiohttp.ClientSession) -> None:
+    aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+    async with http.get("/apis", headers={"Accept": aggregated}) as answer:
+        assert (await answer.json(content_type=None))["kind"] == "APIGroupDiscoveryList"
+        tag = answer.headers["ETag"]
+    async with http.get("/apis", headers={"Accept": aggregated, "If-None-Match": tag}) as answer:
+        assert answer.status == 304
+    async with http.get("/api/v1") as answer:
+        assert "pods/log" in {each["name"] for each in (await answer.json())["resources"]}
+
+
+async def test_metrics_count_requests(http: aiohttp.ClientSession) -> None:
+    async with http.get(MAPS):
+        pass
+    async with http.get("/metrics") as answer:
+        text = await answer.text()
+    expected = 'apiserver_request_total{verb="LIST",group="",version="v1",resource="configmaps",subresource=""'
+    assert expected + ',scope="namespace",code="200"} 1' in text
+
+
+async def test_a_scale_is_read_and_written(http: aiohttp.ClientSession) -> None:
+    labels = {"app": "a"}
+    template = {"metadata": {"labels": labels}, "spec": pod()["spec"]}
+    document = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    async with http.post(deployments, json=document) as answer:
+        assert answer.status == 201
+    async with http.get(f"{deployments}/d/scale") as answer:
+        scale = await answer.json()
+    assert (scale["spec"], scale["status"]) == ({"replicas": 1}, {"replicas": 0, "selector": "app=a"})
+    scale["spec"]["replicas"] = 4
+    async with http.put(f"{deployments}/d/scale", json=scale) as answer:
+        assert (await answer.json())["spec"]["replicas"] == 4
+    async with http.put(f"{deployments}/d/scale", json=scale) as answer:
+        assert answer.status == 409
+    async with http.get(f"{deployments}/d") as answer:
+        assert (await answer.json())["spec"]["replicas"] == 4
+
+
+async def test_apply_creates_then_updates_and_names_conflicts(http: aiohttp.ClientSession) -> None:
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
+
+    async def apply(manager: str, value: str, **more: str) -> aiohttp.ClientResponse:
+        document = json.dumps({**body, "data": {"k": value}}).encode()
+        query = {"fieldManager": manager, **more}
+        async with http.patch(f"{MAPS}/a", data=document, headers=headers, params=query) as answer:
+            await answer.read()
+            return answer
+
+    assert (await apply("one", "v")).status == 201
+    assert (await apply("one", "w")).status == 200
+    assert (await apply("two", "x")).status == 409
+    assert (await apply("two", "x", force="true")).status == 200
