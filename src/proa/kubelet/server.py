@@ -79,9 +79,9 @@ class KubeletServer:
             app.router.add_get(pattern, handler)
             if pattern.startswith(("/exec", "/attach", "/portForward")):
                 app.router.add_post(pattern, self._upgrade_required)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, address, port, ssl_context=tls, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, address, port, ssl_context=tls)
         await site.start()
         bound: int = self._runner.addresses[0][1]
         return bound
@@ -138,12 +138,8 @@ class KubeletServer:
         if status is None and not previous:
             waiting = worker.plan.waiting.get(name)
             reason = waiting.reason if waiting is not None else "ContainerCreating"
-            trouble = f" and {reason}" if reason in ("ContainerCreating", "PodInitializing") else f": {reason}"
-            raise _Refused(
-                400,
-                f'container "{name}" in pod "{worker.pod.metadata.name}" is waiting to start'
-                + (f": {reason}" if trouble.startswith(" and") else trouble),
-            )
+            text = f'container "{name}" in pod "{worker.pod.metadata.name}" is waiting to start: {reason}'
+            raise _Refused(400, text)
         if status is None:
             raise _Refused(400, f'previous terminated container "{name}" in pod "{worker.pod.metadata.name}" not found')
         path = status.log_path
