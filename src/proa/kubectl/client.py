@@ -132,7 +132,7 @@ class Client:
         except OSError as error:
             raise self._unreachable(error) from error
 
-    def target(self, path: str, query: Mapping[str, str] | None = None) -> str:
+    def target(self, path: str, query: Mapping[str, Any] | None = None) -> str:
         """What stands in the request line."""
         return f"{self._prefix}{path}{'?' + urlencode(query, doseq=True) if query else ''}"
 
