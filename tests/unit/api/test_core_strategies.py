@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proa.api.core_v1.pod_defaults import default_pull_policy
-from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, PODS, SECRETS, SERVICES
+from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, NODES, PODS, SECRETS, SERVICES
 from tests.unit.api.writing import create_errors, created, defaulted, update_errors
 
 
@@ -169,3 +169,8 @@ def test_a_namespace_is_made_with_its_finalizer_its_label_and_its_phase() -> Non
     assert namespace["spec"] == {"finalizers": ["kubernetes"]}
     assert namespace["status"] == {"phase": "Active"}
     assert namespace["metadata"]["labels"] == {"kubernetes.io/metadata.name": "n"}
+
+
+def test_a_node_keeps_the_status_it_registers_with() -> None:
+    node = {"metadata": {"name": "n"}, "status": {"capacity": {"cpu": "8"}}}
+    assert created(NODES, node)["status"]["capacity"] == {"cpu": "8"}

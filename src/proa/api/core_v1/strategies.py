@@ -143,6 +143,9 @@ class NamespaceStrategy(DefaultStrategy):
 
 
 class NodeStrategy(DefaultStrategy):
+    def prepare_for_create(self, document: Document) -> None:
+        """A kubelet registers with the status it has."""
+
     def validate(self, new: Node, errors: ErrorList) -> None:
         for index, taint in enumerate(new.spec.taints):
             at = _SPEC.child("taints").index(index)
