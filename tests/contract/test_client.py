@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from proa.api.apps_v1 import Deployment
 from proa.api.apps_v1.resources import DEPLOYMENTS
 from proa.api.core_v1 import Binding, ConfigMap, Node, ObjectReference, Pod
 from proa.api.core_v1.resources import CONFIG_MAPS, NODES, PODS
+from proa.apiserver.authn.certificates import CertificateAuthenticator
 from proa.apiserver.authn.static_tokens import StaticTokenAuthenticator
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import MASTERS, User
@@ -31,6 +34,7 @@ from proa.machinery.status import (
     is_timeout,
     is_unauthorized,
 )
+from proa.pki.certificates import Subject, create_authority, issue
 from proa.store.memory import MemoryStore
 
 ADMIN = User("admin", groups=(MASTERS,))
@@ -254,3 +258,38 @@ async def test_an_absent_server_is_unreachable(unused_tcp_port):
         await client.get(CONFIG_MAPS, "a", "default")
     assert client.statistics()["retries"] > 0
     await client.close()
+
+
+async def test_a_client_certificate_over_tls_says_who_asks(tmp_path):
+    now = datetime.now(UTC)
+    authority = create_authority("test", now)
+    serving = issue(authority, Subject("server"), now, server=True, addresses=["127.0.0.1"])
+    own = issue(authority, Subject("alice", (MASTERS,)), now, client=True)
+    for name, content in (("ca", authority.certificate), ("crt", serving.certificate), ("key", serving.key)):
+        (tmp_path / name).write_bytes(content)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    tls.load_verify_locations(tmp_path / "ca")
+    tls.verify_mode = ssl.CERT_OPTIONAL
+    store = MemoryStore()
+    server = ApiServer(Config(store=store, port=0, tls=tls))
+    await server.load()
+    server.install(authenticators=[CertificateAuthenticator()])
+    await server.listen()
+    url = f"https://127.0.0.1:{server.port}"
+    alice = HttpClient(
+        Connection(server=url, ca=authority.certificate, certificate=own.certificate, key=own.key), manager="test"
+    )
+    created = await alice.create(CONFIG_MAPS, config_map("a"))
+    assert created.metadata.managedFields[0].manager == "test"
+    stranger = HttpClient(Connection(server=url, ca=authority.certificate))
+    with pytest.raises(StatusError) as refused:
+        await stranger.list(CONFIG_MAPS, "default")
+    assert is_forbidden(refused.value)
+    distrustful = HttpClient(Connection(server=url, ca=create_authority("other", now).certificate))
+    with pytest.raises(UnreachableError, match="certificate"):
+        await distrustful.list(CONFIG_MAPS, "default")
+    for client in (alice, stranger, distrustful):
+        await client.close()
+    await server.stop()
+    await store.close()

@@ -316,7 +316,8 @@ class HttpClient:
                 self._token_read = -TOKEN_SECONDS  # it may have been replaced a moment ago
                 return 0.0
             return max(error.retry_after, RETRY.delay(attempt)) if refused else None
-        unsent = isinstance(error.__cause__, aiohttp.ClientConnectorError)
+        cause = error.__cause__
+        unsent = isinstance(cause, aiohttp.ClientConnectorError) and not isinstance(cause, aiohttp.ClientSSLError)
         return RETRY.delay(attempt) if unsent and method in _IDEMPOTENT else None
 
     async def _send_once(
