@@ -1,4 +1,4 @@
-"""How to reach and convince an API server: address, trust and identity, as kubeconfig files and pods' mounts give them.
+"""How to reach and convince an API server: address, trust and identity, as kubeconfig files give them.
 
 Here: the value, and the TLS context made of it. Not here: reading kubeconfig files (`kubeconfig`) and HTTP (`http`).
 """
@@ -9,9 +9,6 @@ import os
 import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +52,3 @@ class Connection:
                     paths.append(f"/proc/self/fd/{descriptor}")
                 context.load_cert_chain(*paths)
         return context
-
-
-def in_pod() -> Connection:
-    """The connection of a process in a pod: its service account. Raises OSError outside of one."""
-    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT")
-    if not host or not port:
-        raise FileNotFoundError("not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
-    return Connection(
-        server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
-        ca=(SERVICE_ACCOUNT / "ca.crt").read_bytes(),
-        token_file=str(SERVICE_ACCOUNT / "token"),
-        namespace=(SERVICE_ACCOUNT / "namespace").read_text().strip(),
-    )

@@ -47,10 +47,6 @@ def refers_to(reference: OwnerReference, resource: Resource[Any]) -> bool:
     return reference.kind == resource.kind and group == resource.group
 
 
-def without_owner(references: tuple[OwnerReference, ...], uid: str) -> tuple[OwnerReference, ...]:
-    return tuple(reference for reference in references if reference.uid != uid)
-
-
 def replace_metadata(obj: Any, **changes: Any) -> Any:
     """`obj` with these fields of its metadata changed."""
     return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, **changes))

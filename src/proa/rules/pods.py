@@ -10,9 +10,6 @@ from proa.machinery.timestamps import parse
 PENDING, RUNNING, SUCCEEDED, FAILED, UNKNOWN = "Pending", "Running", "Succeeded", "Failed", "Unknown"
 
 READY = "Ready"
-CONTAINERS_READY = "ContainersReady"
-POD_SCHEDULED = "PodScheduled"
-INITIALIZED = "Initialized"
 
 
 def condition_of(pod: Pod, type: str) -> PodCondition | None:
