@@ -171,7 +171,9 @@ class Pods:
             return
         if event.container_id:
             worker.container_event(event.container_id)
-        elif event.kind == "stopped" and (self._relisting is None or self._relisting.done()):
+        elif event.kind != "stopped" or worker.expects_stop(event.sandbox_id):
+            return
+        elif self._relisting is None or self._relisting.done():
             self._relisting = self._scope.spawn(self.relist(), name="relist now")
 
     async def _relist_forever(self) -> None:
@@ -182,16 +184,19 @@ class Pods:
     async def relist(self) -> None:
         """Compare with everything the runtime has: the safety net below the events."""
         self._relists += 1
+        before = {uid: worker.changes for uid, worker in self.workers.items()}
         try:
             found = await self._list()
         except (RuntimeFault, OSError, TimeoutError) as error:
             self._failures += 1
             log.warning("the runtime cannot be listed: %s", error)
             return
-        for uid, worker in list(self.workers.items()):
-            sandboxes, containers = found.pop(uid, ([], []))
-            told = [with_message(self.services, worker.pod, each) if _exited(each) else each for each in containers]
-            worker.observed(sandboxes, told)
+        for uid, changes in before.items():
+            worker = self.workers.get(uid)
+            if worker is not None:
+                sandboxes, containers = found.get(uid, ([], []))
+                told = [with_message(self.services, worker.pod, each) if _exited(each) else each for each in containers]
+                worker.observed(sandboxes, told, changes)
 
     async def _list(self) -> dict[str, tuple[list[SandboxStatus], list[ContainerStatus]]]:
         found: dict[str, tuple[list[SandboxStatus], list[ContainerStatus]]] = {}

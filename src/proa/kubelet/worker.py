@@ -22,12 +22,19 @@ from proa.kubelet.facts import is_terminal
 from proa.kubelet.podstate import Plan, decide
 from proa.kubelet.probing import Probing
 from proa.kubelet.services import Outcome, Services, StepError
-from proa.kubelet.state import Instruction, KillContainer, Operation, PodState, ProbeKind, Rejection, operation
+from proa.kubelet.state import Instruction, KillContainer, Operation, PodState, ProbeKind, Rejection, Work, operation
 from proa.kubelet.status import OWNED_CONDITIONS, compute_status
 from proa.kubelet.statuswriter import StatusWriter
 from proa.kubelet.steps import STEPS
 from proa.machinery.status import StatusError
-from proa.runtime.protocol import ContainerState, ContainerStatus, NotFoundError, RuntimeFault, SandboxStatus
+from proa.runtime.protocol import (
+    ContainerState,
+    ContainerStatus,
+    NotFoundError,
+    RuntimeFault,
+    SandboxState,
+    SandboxStatus,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +64,7 @@ class PodWorker:
         self.probing = Probing(node.services, node.scope, self.probed)
         self._tasks: dict[Operation, asyncio.Task[None]] = {}
         self._refreshing: dict[str, bool] = {}
+        self.changes = 0
         self._kicked = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -96,13 +104,24 @@ class PodWorker:
         self.state = replace(self.state, ended=rejection)
         self.kick()
 
-    def observed(self, sandboxes: list[SandboxStatus], containers: list[ContainerStatus]) -> None:
-        """What a listing of the whole runtime has for this pod. Ignored while something is being made or removed."""
-        if not self._tasks and not self._refreshing:
-            before = self.state
-            self.state = self.state.observed(sandboxes, containers)
-            if (before.sandbox, set(before.containers)) != (self.state.sandbox, set(self.state.containers)):
-                self.kick()
+    def observed(self, sandboxes: list[SandboxStatus], containers: list[ContainerStatus], changes: int) -> None:
+        """What a listing of the whole runtime has for this pod.
+
+        `changes` is what the counter said before the listing: when something was made, removed or looked at since, the
+        listing may be the older news and is dropped.
+        """
+        if self._tasks or self._refreshing or changes != self.changes:
+            return
+        before = self.state
+        self.state = before.observed(sandboxes, containers)
+        if self.state.sandbox != before.sandbox or _by_id(self.state) != _by_id(before):
+            self.kick()
+
+    def expects_stop(self, sandbox_id: str) -> bool:
+        """We are stopping this sandbox ourselves, or know that it is not ready."""
+        known = (*self.state.old_sandboxes, *((self.state.sandbox,) if self.state.sandbox else ()))
+        ready = any(each.id == sandbox_id and each.state is SandboxState.READY for each in known)
+        return not ready or self.state.busy(Work.STOP_SANDBOX, sandbox_id) or self.state.busy(Work.SANDBOX)
 
     def container_event(self, container_id: str) -> None:
         """Something happened to a container: look at it."""
@@ -218,6 +237,7 @@ class PodWorker:
     # Doing
 
     def _begin(self, instruction: Instruction, now: float) -> None:
+        self.changes += 1
         key = operation(instruction)
         before = self._tasks.get(key)
         self.state = self.state.begun(instruction, now)
@@ -251,6 +271,7 @@ class PodWorker:
             self._done(key)
 
     def _done(self, key: Operation) -> None:
+        self.changes += 1
         self._tasks.pop(key, None)
         self.kick()
 
@@ -290,6 +311,7 @@ class PodWorker:
                 again = self._refreshing[container_id]
         finally:
             del self._refreshing[container_id]
+            self.changes += 1
         self.kick()
 
     async def _look_at(self, container_id: str) -> None:
@@ -318,6 +340,10 @@ class PodWorker:
                 self.state = self.state.with_container(status)
         except (RuntimeFault, OSError, TimeoutError) as error:
             log.warning("containers of sandbox %s: %s", sandbox.id, error)
+
+
+def _by_id(state: PodState) -> dict[str, ContainerStatus]:
+    return {each.id: each for each in state.containers}
 
 
 def _shows_metadata(volume: Volume) -> bool:
