@@ -78,9 +78,6 @@ class Controller:
         """Take the next step for `key`; it may no longer exist. Raise to be called again after a backoff."""
         raise NotImplementedError
 
-    async def background(self) -> None:
-        """Work beside the queue, for as long as the controller runs; returns when there is none."""
-
     def now(self) -> datetime:
         return self.clock.now()
 
@@ -152,7 +149,6 @@ class ControllerRunner:
             await informer.synced()
         for number in range(self.controller.workers):
             self._scope.spawn_forever(self._work(), name=f"worker-{number}")
-        await self.controller.background()
 
     async def _work(self) -> None:
         queue = self.controller.queue
