@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.client.http import HttpClient
 from proa.client.informer import Informer, Informers
 from proa.client.kubeconfig import load
-from proa.cluster import tls
+from proa.cluster import processes, tls
 from proa.cluster.addresses import host_address
 from proa.cluster.credentials import KUBELET_CLIENT, PROXY, Credentials
 from proa.cluster.journal import FileJournal
@@ -36,7 +36,7 @@ from proa.dns.zone import Zone
 from proa.kubelet.kubelet import Kubelet
 from proa.kubelet.services import NodeConfig
 from proa.net import nft
-from proa.net.protocol import HostPort, NetworkConfig, PodAddresses, PodNetwork
+from proa.net.protocol import HostPort, NetworkConfig, Peer, PodAddresses, PodNetwork
 from proa.net.routed import RoutedNetwork
 from proa.oci.store import ImageStore
 from proa.proxy.backend import Backend, NftBackend
@@ -73,11 +73,20 @@ class LaterNetwork:
 class Agent:
     """One node. `start` returns when it is Ready and its DNS answers; `close` leaves its containers running."""
 
-    def __init__(self, paths: ClusterPaths, settings: Settings, node_name: str, *, server_url: str = "") -> None:
+    def __init__(
+        self,
+        paths: ClusterPaths,
+        settings: Settings,
+        node_name: str,
+        *,
+        server_url: str = "",
+        routes_peers: bool = True,
+    ) -> None:
         self._paths = paths
         self._settings = settings
         self._name = node_name
         self._server_url = server_url
+        self._routes_peers = routes_peers
         self._root = paths.node(node_name)
         self._address = host_address()
         self._stack = AsyncExitStack()
@@ -132,7 +141,6 @@ class Agent:
             port=self._settings.kubelet_port,
             cluster_dns=(self._settings.dns_address,),
             cluster_domain=self._settings.cluster_domain,
-            needs_pod_cidr=True,
         )
 
     async def _start_network(
@@ -154,6 +162,9 @@ class Agent:
         await network.setup()
         await network.retain([each.id for each in await runtime.sandboxes()])
         later.set(network)
+        if self._routes_peers:
+            nodes = informers.informer(NODES)
+            self._scope.spawn_forever(_follow_peers(nodes, self._name, network), name="routes to other nodes")
         gateway = str(config.gateway)
         networks = Networks(IPv4Network(settings.pod_cidr), IPv4Network(settings.service_cidr))
         dns = DnsServer(Zone(settings.cluster_domain), Forwarder((gateway, settings.dns_address)), networks)
@@ -185,12 +196,65 @@ async def run_agent(
     paths: ClusterPaths, settings: Settings, node_name: str, *, server_url: str = "", report: Report
 ) -> None:
     """Be the node until cancelled. Reports `dns-ready` and `node-ready`."""
-    agent = Agent(paths, settings, node_name, server_url=server_url)
+    namespaced = node_number(settings, node_name) > 1
+    if namespaced and not server_url:
+        server_url = f"https://{machine_address(settings)}:{settings.api_port}"
+    agent = Agent(paths, settings, node_name, server_url=server_url, routes_peers=not namespaced)
     try:
         await agent.start(report)
         await asyncio.get_running_loop().create_future()
     finally:
         await agent.close()
+
+
+def enter_node(paths: ClusterPaths, settings: Settings, node_name: str) -> None:
+    """Move this process to where the node lives: the first node is the machine itself, each further one has a network
+    namespace of its own. Call before anything else of the agent runs."""
+    number = node_number(settings, node_name)
+    if number <= 1:
+        return
+    from proa.net.node_namespace import NodeNamespace, enter
+
+    network = IPv4Network(settings.node_cidr)
+    journal = FileJournal(paths.node(node_name) / "journal")
+    file = paths.node(node_name) / "netns"
+    enter(NodeNamespace(settings.name, number, file, network[number], machine_address(settings)), journal)
+    journal.close()
+
+
+def machine_address(settings: Settings) -> IPv4Address:
+    """The machine's address towards its nodes in namespaces."""
+    return IPv4Network(settings.node_cidr)[1]
+
+
+def node_number(settings: Settings, node_name: str) -> int:
+    """Which of this machine's nodes it is, from 1; 0 for a node of another machine."""
+    names = processes.node_names(settings)
+    return names.index(node_name) + 1 if node_name in names else 0
+
+
+async def _follow_peers(nodes: Informer[Node], own: str, network: PodNetwork) -> None:
+    """Keep routes to the pods of every other node with an address and a share."""
+    changed = asyncio.Event()
+    remove = nodes.on_change(lambda old, new: changed.set())
+    applied: frozenset[Peer] = frozenset()
+    try:
+        while True:
+            await changed.wait()
+            changed.clear()
+            peers = frozenset(_peers(nodes.list(), own))
+            if peers != applied:
+                await network.set_peers(peers)
+                applied = peers
+    finally:
+        remove()
+
+
+def _peers(nodes: Iterable[Node], own: str) -> Iterable[Peer]:
+    for node in nodes:
+        address = next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+        if node.metadata.name != own and node.spec.podCIDR and address:
+            yield Peer(IPv4Network(node.spec.podCIDR), IPv4Address(address))
 
 
 async def _pod_cidr(own_node: Informer[Node]) -> str:
@@ -228,8 +292,3 @@ def _is_api_server(certificate: Mapping[str, Any] | None) -> bool:
 
 def _log_failure(error: TaskFailedError) -> None:
     log.error("%s", error, exc_info=error.__cause__)
-
-
-def local_nodes(settings: Settings) -> Iterable[str]:
-    """The names of the nodes this machine runs for a cluster."""
-    return (f"{settings.name}-{number}" for number in range(1, settings.nodes + 1))

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from proa.cluster.addresses import host_address
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings, write_private
 from proa.pki.certificates import KeyPair, Subject, covers, create_authority, expires_at, issue, new_private_key
@@ -73,7 +75,8 @@ class Credentials:
         self._ensure_authority()
         domain = self._settings.cluster_domain
         service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}"]
-        addresses = ["127.0.0.1", "::1", self._settings.api_service_address]
+        own = str(IPv4Network(self._settings.node_cidr)[1])
+        addresses = ["127.0.0.1", "::1", self._settings.api_service_address, host_address(), own]
         self._ensure("apiserver", Subject("kube-apiserver"), names=["localhost", *service], addresses=addresses)
         self._ensure("apiserver-kubelet-client", KUBELET_CLIENT)
         if not self.service_account_key.exists():

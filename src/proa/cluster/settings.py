@@ -39,6 +39,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"10.{96 - self.slot}.0.0/16" if self.slot < 90 else f"172.{self.slot - 74}.0.0/16"
 
     @property
+    def node_cidr(self) -> str:
+        """Addresses of nodes in namespaces of their own; the first is the machine's."""
+        return f"10.254.{self.slot}.0/24"
+
+    @property
     def api_service_address(self) -> str:
         """The `kubernetes` Service: the first address of the service range."""
         return str(IPv4Network(self.service_cidr)[1])

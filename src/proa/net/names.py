@@ -10,6 +10,7 @@ from hashlib import sha256
 
 BRIDGE_PREFIX = "proa-"
 POD_LINK_PREFIX = "pv"
+NODE_LINK_PREFIX = "pn"
 POD_INTERFACE = "eth0"
 
 
@@ -30,6 +31,11 @@ def bridge(cluster: str) -> str:
 def pod_link(cluster: str, sandbox_id: str) -> str:
     """The host's end of a sandbox's veth pair."""
     return POD_LINK_PREFIX + cluster_hash(cluster) + _digest(sandbox_id, 7)
+
+
+def node_link(cluster: str, number: int) -> str:
+    """The machine's end of the veth pair of a node in a namespace of its own."""
+    return f"{NODE_LINK_PREFIX}{cluster_hash(cluster)}n{number}"
 
 
 def pod_links(cluster: str) -> str:
