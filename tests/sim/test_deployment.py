@@ -6,9 +6,12 @@ from typing import Any
 
 import msgspec
 
-from proa.api.apps_v1 import Deployment
+from proa.api.apps_v1 import Deployment, ReplicaSet
 from proa.api.apps_v1.resources import DEPLOYMENTS, REPLICA_SETS
-from proa.api.core_v1.resources import EVENTS, PODS
+from proa.api.core_v1 import ServiceAccount
+from proa.api.core_v1.resources import EVENTS, PODS, SERVICE_ACCOUNTS
+from proa.machinery.meta import ObjectMeta
+from proa.rules.replica_sets import template_hash
 
 
 def deployment(name: str = "web", *, replicas: int = 3, image: str = "v1", **spec: Any) -> Deployment:
@@ -251,5 +254,58 @@ def test_an_orphan_that_matches_is_adopted_and_a_relabelled_pod_released(simulat
         await plane.clock.advance(10)
         pods = await plane.all(PODS)
         assert len(pods) == 2  # adopted, one too many, one deleted
+
+    simulate(body)
+
+
+def test_a_replica_set_of_the_same_name_is_evaded(simulate):
+    async def body(plane):
+        planned = await plane.client.create(DEPLOYMENTS, deployment(), dry_run=True)
+        name = f"web-{template_hash(planned.spec.template)}"
+        foreign = msgspec.convert(
+            {
+                "metadata": {"name": name, "namespace": "default"},
+                "spec": {
+                    "replicas": 0,
+                    "selector": {"matchLabels": {"app": "other"}},
+                    "template": {
+                        "metadata": {"labels": {"app": "other"}},
+                        "spec": {"containers": [{"name": "main", "image": "v9"}]},
+                    },
+                },
+            },
+            ReplicaSet,
+        )
+        await plane.client.create(REPLICA_SETS, foreign)
+        await plane.client.create(DEPLOYMENTS, deployment())
+        found = await rolled_out(plane)
+        assert found.status.collisionCount == 1
+        replica_sets = {each.metadata.name: each.spec.replicas for each in await plane.all(REPLICA_SETS)}
+        assert replica_sets.pop(name) == 0
+        assert list(replica_sets.values()) == [3]
+
+    simulate(body)
+
+
+def test_pods_that_cannot_be_created_are_told_in_conditions_and_events(simulate):
+    async def body(plane):
+        wanted = deployment()
+        spec = msgspec.structs.replace(wanted.spec.template.spec, serviceAccountName="nobody")
+        template = msgspec.structs.replace(wanted.spec.template, spec=spec)
+        wanted = msgspec.structs.replace(wanted, spec=msgspec.structs.replace(wanted.spec, template=template))
+        await plane.client.create(DEPLOYMENTS, wanted)
+        await plane.clock.advance(10)
+        found = await plane.get(DEPLOYMENTS, "web")
+        failure = condition(found, "ReplicaFailure")
+        assert (failure.status, failure.reason) == ("True", "FailedCreate")
+        assert "nobody" in failure.message
+        events = [event for event in await plane.all(EVENTS) if event.reason == "FailedCreate"]
+        assert events[0].type == "Warning"
+        assert events[0].message.startswith("Error creating: ")
+        await plane.client.create(
+            SERVICE_ACCOUNTS, ServiceAccount(metadata=ObjectMeta(name="nobody", namespace="default"))
+        )
+        found = await rolled_out(plane)
+        assert condition(found, "ReplicaFailure") is None
 
     simulate(body)
