@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from proa.kubectl.client import StatusError
+from proa.kubectl.client import Client, StatusError
 from proa.kubectl.discovery import Resource
 from proa.kubectl.printing import show_change
 from proa.kubectl.selection import SelectionError, manifests
@@ -53,17 +53,15 @@ def command(
         query["dryRun"] = "All"
     elif dry_run == "client" and server_side:
         raise FlagError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
-    applying = _Applying(session, query, changes=dry_run != "client", force=force_conflicts)
+    applying = Applying(session.client, query, changes=dry_run != "client", force=force_conflicts)
     suffix = {"none": "", "client": " (dry run)", "server": " (server dry run)"}[dry_run]
     failed = 0
     # All are read before the first is sent: a typo in the last must not leave half of them behind.
     for manifest in list(manifests(files, recursive=recursive)):
         try:
             resource = session.discovery.of_kind(manifest["apiVersion"], manifest["kind"])
-            if server_side:
-                verb, found = applying.server_side(resource, manifest)
-            else:
-                verb, found = applying.client_side(resource, manifest)
+            apply = applying.server_side if server_side else applying.client_side
+            verb, found = apply(resource, manifest, _namespace(session, resource, manifest))
         except StatusError as error:
             # The others do not depend on it; kubectl goes on, too.
             click.echo(str(error), err=True)
@@ -73,22 +71,24 @@ def command(
     return 1 if failed else 0
 
 
-class _Applying:
-    def __init__(self, session: Session, query: dict[str, str], *, changes: bool, force: bool) -> None:
-        self._session = session
-        self._client = session.client
+class Applying:
+    """Applies manifests to one server. query: of every request. changes False: look only."""
+
+    def __init__(self, client: Client, query: dict[str, str], *, changes: bool = True, force: bool = False) -> None:
+        self._client = client
         self._query = query
         self._changes = changes
         self._force = force
 
-    def server_side(self, resource: Resource, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        path = resource.path(self._namespace(resource, manifest), manifest["metadata"]["name"])
+    def server_side(self, resource: Resource, manifest: dict[str, Any], namespace: str) -> tuple[str, dict[str, Any]]:
+        """What happened, and the object afterwards. Raises StatusError."""
+        path = resource.path(namespace, manifest["metadata"]["name"])
         query = {**self._query, "force": "true"} if self._force else self._query
         return "serverside-applied", self._client.request("PATCH", path, query, manifest, content_type=_SERVER_SIDE)
 
-    def client_side(self, resource: Resource, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def client_side(self, resource: Resource, manifest: dict[str, Any], namespace: str) -> tuple[str, dict[str, Any]]:
         """What happened, and the object afterwards. Raises StatusError."""
-        namespace, name = self._namespace(resource, manifest), manifest["metadata"].get("name", "")
+        name = manifest["metadata"].get("name", "")
         if not name:
             raise SelectionError(f"{resource.name}: apply needs metadata.name: use a name, not generateName")
         wanted = _annotated(manifest, namespace if resource.namespaced else "")
@@ -117,17 +117,18 @@ class _Applying:
             return "unchanged" if same else "configured", found
         raise AssertionError("unreachable")
 
-    def _namespace(self, resource: Resource, manifest: dict[str, Any]) -> str:
-        if not resource.namespaced:
-            return ""
-        own = str(manifest["metadata"].get("namespace") or "")
-        given = self._session.namespace_given
-        if own and given and own != given:
-            raise SelectionError(
-                f'the namespace from the provided object "{own}" does not match the namespace "{given}". You must pass '
-                f"'--namespace={own}' to perform this operation."
-            )
-        return own or self._session.namespace
+
+def _namespace(session: Session, resource: Resource, manifest: dict[str, Any]) -> str:
+    """Where the object belongs; what the manifest and the flag say must agree."""
+    if not resource.namespaced:
+        return ""
+    own, given = str(manifest["metadata"].get("namespace") or ""), session.namespace_given
+    if own and given and own != given:
+        raise SelectionError(
+            f'the namespace from the provided object "{own}" does not match the namespace "{given}". You must pass '
+            f"'--namespace={own}' to perform this operation."
+        )
+    return own or session.namespace
 
 
 def _annotated(manifest: dict[str, Any], namespace: str) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def status(session: Session, words: tuple[str, ...], watch: bool, timeout: str) 
                 break
 
 
-def _deployment(found: dict[str, Any]) -> tuple[str, bool]:
+def deployment(found: dict[str, Any]) -> tuple[str, bool]:
+    """How far a Deployment is, in words, and whether that is all the way. Raises RolloutError."""
     name, spec, status = found["metadata"]["name"], found["spec"], found.get("status") or {}
     if _is_old(found):
         return "Waiting for deployment spec update to be observed...", False
@@ -114,7 +115,7 @@ def _is_old(found: dict[str, Any]) -> bool:
 
 
 _LOOKS: dict[tuple[str, str], Callable[[dict[str, Any]], tuple[str, bool]]] = {
-    ("apps", "Deployment"): _deployment,
+    ("apps", "Deployment"): deployment,
     ("apps", "DaemonSet"): _daemon_set,
     ("apps", "StatefulSet"): _stateful_set,
 }
