@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random, SystemRandom
 from typing import Any
 
 import msgspec
@@ -80,6 +81,7 @@ class Config:
     node_ports: tuple[int, int] = (30000, 32767)
     kubelet_tls: ssl.SSLContext | None = None
     clock: Clock = field(default_factory=SystemClock)
+    random: Random = field(default_factory=SystemRandom)
     resources: Sequence[Resource[Any]] | None = None
     anonymous: bool = True
 
@@ -97,7 +99,7 @@ class ApiServer:
         self.registries: dict[tuple[str, str, str], Registry] = {}
         self.metrics = RequestMetrics()
         self.access = Access(anonymous=config.anonymous)
-        self.allocator = ServiceAllocator(config.service_cidr, config.node_ports)
+        self.allocator = ServiceAllocator(config.service_cidr, config.node_ports, config.random)
         self._resources = tuple(config.resources if config.resources is not None else builtin_resources())
         self._caches: dict[str, WatchCache] = {}
         self._actions: dict[tuple[Resource[Any], str], Action] = {}
@@ -232,6 +234,7 @@ class ApiServer:
             self._caches[prefix],
             codec,
             clock=self.config.clock,
+            random=self.config.random,
             admission=self._chain,
             hooks=self.allocator if resource is SERVICES else None,
         )

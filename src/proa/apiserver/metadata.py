@@ -6,30 +6,19 @@ managed fields, which belong to the client, and deletion (`deletion`).
 
 from __future__ import annotations
 
-import secrets
-import uuid
 from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 from proa.machinery import status as failures
 from proa.machinery.fields import quoted
+from proa.machinery.names import new_uid
 from proa.machinery.resource import Resource
 
 Document = dict[str, Any]
 
-# Consonants and digits that neither form words nor look alike, as upstream's generated names use.
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-_SUFFIX = 5
-_LONGEST_BASE = 63 - _SUFFIX
-_random = secrets.SystemRandom()
-
 # What an update can never change: taken over from the stored object.
 _GUARDED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-
-
-def generated_name(base: str) -> str:
-    """`base` with five random characters (metadata.generateName), at most 63 characters in all."""
-    return base[:_LONGEST_BASE] + "".join(_random.choices(_ALPHABET, k=_SUFFIX))
 
 
 def of(document: Document) -> Document:
@@ -65,7 +54,7 @@ def match_namespace(resource: Resource[Any], metadata: Document, namespace: str)
         )
 
 
-def fill_for_create(resource: Resource[Any], document: Document, namespace: str, now: str) -> Document:
+def fill_for_create(resource: Resource[Any], document: Document, namespace: str, now: str, random: Random) -> Document:
     """Make the metadata of a new object complete but for its name; the metadata."""
     metadata = of(document)
     match_namespace(resource, metadata, namespace)
@@ -73,7 +62,7 @@ def fill_for_create(resource: Resource[Any], document: Document, namespace: str,
         raise failures.bad_request("resourceVersion should not be set on objects to be created")
     for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
         metadata.pop(name, None)
-    metadata["uid"] = str(uuid.uuid4())
+    metadata["uid"] = new_uid(random)
     metadata["creationTimestamp"] = now
     if resource.has_generation:
         metadata["generation"] = 1

@@ -9,6 +9,7 @@ its subresources.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from random import Random
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +26,7 @@ from proa.apiserver.watching import Watch
 from proa.apiserver.writing import Preparation
 from proa.machinery import status as failures
 from proa.machinery.meta import Status
+from proa.machinery.names import generate_name
 from proa.machinery.resource import Resource
 from proa.machinery.timestamps import format_time
 from proa.store.item import Codec, Item
@@ -71,6 +73,7 @@ class Registry:
         codec: Codec,
         *,
         clock: Clock,
+        random: Random,
         admission: Chain,
         hooks: Hooks | None = None,
     ) -> None:
@@ -81,6 +84,7 @@ class Registry:
         self.conversion: Conversion | None = CONVERSIONS.get((resource.group, resource.version, resource.plural))
         self._prefix = keys.prefix(resource)
         self._clock = clock
+        self._random = random
         self._admission = admission.of(resource)
         self._prepare = Preparation(resource)
 
@@ -146,12 +150,12 @@ class Registry:
         prepare = self._prepare
         prepare.decoded(document, options)
         now = self.now()
-        meta = metadata.fill_for_create(resource, document, namespace, now)
+        meta = metadata.fill_for_create(resource, document, namespace, now, self._random)
         if name:
             meta["name"] = name
         base = "" if meta.get("name") else meta.get("generateName", "")
         if base:
-            meta["name"] = metadata.generated_name(base)
+            meta["name"] = generate_name(base, self._random)
         prepare.new(document)
         attributes = self._attributes("CREATE", "", namespace, "" if base else meta.get("name", ""), document, options)
         await self._admission.mutate(attributes)
@@ -174,7 +178,7 @@ class Registry:
         meta = document["metadata"]
         for attempt in range(_NAME_TRIES):
             if attempt:
-                meta["name"] = metadata.generated_name(base)
+                meta["name"] = generate_name(base, self._random)
                 encoded = self._prepare.create(document)
             key = self.key(namespace, meta["name"])
             if options.dry_run:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from random import Random
 from typing import Any
 
 from proa.apiserver.allocators.pool import Pool
@@ -22,13 +23,15 @@ _SPEC = Path("spec")
 class ServiceAllocator:
     """service_cidr: where cluster addresses come from (IPv4 or IPv6, one family). node_ports: first and last port."""
 
-    def __init__(self, service_cidr: str, node_ports: tuple[int, int] = (30000, 32767)) -> None:
+    def __init__(
+        self, service_cidr: str, node_ports: tuple[int, int] = (30000, 32767), random: Random | None = None
+    ) -> None:
         self._network = ipaddress.ip_network(service_cidr)
         usable = min(self._network.num_addresses - 2, 1 << 16)  # neither the first nor the last address
-        self._addresses = Pool(usable, min(max(16, usable // 16), 256))
+        self._addresses = Pool(usable, min(max(16, usable // 16), 256), random)
         self._first, self._last = node_ports
         count = self._last - self._first + 1
-        self._ports = Pool(count, min(max(16, count // 32), 128))
+        self._ports = Pool(count, min(max(16, count // 32), 128), random)
         self._family = f"IPv{self._network.version}"
 
     def load(self, services: Iterable[Mapping[str, Any]]) -> None:
