@@ -25,6 +25,8 @@ from proa.machinery.status import StatusError, is_conflict, is_not_found
 log = logging.getLogger(__name__)
 
 GATHER = 0.25
+# Seconds before the same status is written again because the API shows another one: somebody disagrees with us.
+REPEAT = 10.0
 RETRY = Backoff(base=0.2, cap=10.0, jitter=0.2)
 
 # Lists that a strategic merge patch would merge although we mean to replace them.
@@ -64,6 +66,7 @@ class _Entry:
     written: PodStatus
     version: int
     desired: PodStatus | None = None
+    accepted: PodStatus | None = None
     timer: asyncio.TimerHandle | None = None
     writing: asyncio.Task[None] | None = None
     failures: int = 0
@@ -102,10 +105,12 @@ class StatusWriter:
         entry.desired = status
         if entry.writing is not None or entry.failures:
             return
-        if is_important(entry.written, status):
+        repeated = status == entry.accepted
+        if is_important(entry.written, status) and not repeated:
             self._begin(entry)
         elif entry.timer is None:
-            entry.timer = asyncio.get_running_loop().call_later(GATHER, self._begin, entry)
+            delay = REPEAT if repeated else GATHER
+            entry.timer = asyncio.get_running_loop().call_later(delay, self._begin, entry)
 
     def forget(self, uid: str) -> None:
         """The pod has left the API: nothing is to be written any more."""
@@ -165,6 +170,7 @@ class StatusWriter:
                     return
                 raise
             self._writes += 1
+            entry.accepted = desired
             if _version(pod) >= entry.version:
                 entry.pod, entry.written, entry.version = pod, pod.status, _version(pod)
         if entry.desired is desired:

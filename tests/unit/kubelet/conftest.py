@@ -77,7 +77,9 @@ class FakeApi:
         if patch["metadata"].get("uid", old.metadata.uid) != old.metadata.uid:
             raise conflict(resource, name, "Precondition failed: UID in precondition does not match")
         self.patches.append(patch)
-        document = strategic(msgspec.to_builtins(old), patch, schema_of(type(old)))
+        plain = msgspec.json.decode(msgspec.json.encode(old))
+        patch = msgspec.json.decode(msgspec.json.encode(patch))
+        document = strategic(plain, patch, schema_of(type(old)))
         return self.put(resource.plural, msgspec.convert(document, type(old)))
 
     async def delete(self, resource: Any, name: str, namespace: str = "", *, uid: str = "", **_: Any) -> None:

@@ -167,3 +167,23 @@ def test_a_write_that_fails_is_tried_again_with_the_newest_state(make_world: Any
         await world.close()
 
     virtual_run(main)
+
+
+def test_a_status_the_api_changes_back_is_not_fought_over_at_full_speed(make_world: Any, make_pod: Any) -> None:
+    async def main(clock: Any) -> None:
+        world = make_world(clock)
+        await world.start()
+        world.create(make_pod())
+        await clock.settle()
+
+        def undo(old: Any, new: Any) -> None:
+            if new is not None and new.status.phase == "Running":
+                world.api.put("pods", msgspec.structs.replace(new, status=PodStatus()))
+
+        world.api.watchers.append(undo)
+        world.api.put("pods", msgspec.structs.replace(world.pod(), status=PodStatus()))
+        await clock.advance(61)
+        assert 1 < len(world.api.patches) < 10
+        await world.close()
+
+    virtual_run(main)
