@@ -64,6 +64,11 @@ def _resized(settings: Settings, wish: Wish, *, new: bool) -> Settings:
         nodes = 0
     else:
         nodes = settings.nodes
+    if nodes < settings.nodes and not new:
+        raise CannotCreateError(
+            f"the cluster {settings.name!r} has {settings.nodes} nodes, whose pods would be lost: it can get more, or be "
+            "made anew after `proa down --purge`"
+        )
     if nodes and not privileged:
         raise CannotCreateError(
             "a node runs containers, which needs root; without it, `proa up --simulated-nodes 3` gives a whole control "

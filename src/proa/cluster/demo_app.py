@@ -35,6 +35,10 @@ class Tier(BaseHTTPRequestHandler):
     def page(self) -> str:
         raise NotImplementedError
 
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        if self.path != "/healthz":
+            super().log_request(code, size)
+
     def do_GET(self) -> None:
         try:
             status, text = 200, "ok\n" if self.path == "/healthz" else self.page()

@@ -94,7 +94,7 @@ def status(paths: ClusterPaths, settings: Settings) -> ClusterStatus:
         api_fault,
         health.dns_fault(settings) if settings.nodes and alive else "",
         nodes,
-        sum(each.stat().st_size for each in paths.store.parent.glob(f"{paths.store.name}*")),
+        sum(each.stat().st_size for each in paths.store.rglob("*")),
     )
 
 

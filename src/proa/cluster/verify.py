@@ -23,7 +23,10 @@ Machine = Mapping[str, tuple[str, ...]]
 """Kind of object to what there is of it, in words that say what changed."""
 
 _SYSCTLS = ("net/ipv4/ip_forward", "net/ipv4/conf/all/route_localnet")
-_NAMED = re.compile(rf"\b(?:{names.BRIDGE_PREFIX}|{names.POD_LINK_PREFIX})([0-9a-f]{{6}})")
+_GROUP = "proa/"
+_MARK = re.compile(r"\b(?:proa-|pv|pn)([0-9a-f]{6})")
+"""How a cluster's hash stands in the names of bridges, tables, pods' and nodes' links (`net.names`)."""
+
 _DIRECTORIES = ("/run/netns", "/run/proa")
 
 
@@ -101,7 +104,6 @@ def differences(
     Without knowledge of the time before, only what carries the cluster's name can be told.
     """
     after = machine()
-    others = _others(settings)
     found: list[str] = []
     if before is None:
         mark = names.cluster_hash(settings.name)
@@ -110,26 +112,21 @@ def differences(
     else:
         for kind in before.keys() & after.keys():
             old, new = set(before[kind]), set(after[kind])
-            found += [f"+ {kind} {each}" for each in new - old if not _belongs(each, others)]
-            found += [f"- {kind} {each}" for each in old - new if not _belongs(each, others)]
+            found += [f"+ {kind} {each}" for each in new - old if not _is_others(each, settings)]
+            found += [f"- {kind} {each}" for each in old - new if not _is_others(each, settings)]
     found += [f"+ process {each.pid} {_command(each.pid)}" for each in ours if each.alive]
     if purged and paths.root.exists():
         found.append(f"+ file {paths.root}")
     return tuple(sorted(found))
 
 
-def _others(settings: Settings) -> tuple[str, ...]:
-    """Marks in the names of what belongs to other clusters of this machine."""
-    return tuple(
-        f" proa/{name} " if kind else names.cluster_hash(name)
-        for name in known_clusters()
-        if name != settings.name
-        for kind in (0, 1)
-    )
-
-
-def _belongs(words: str, others: tuple[str, ...]) -> bool:
-    return any(mark in f"{words} " for mark in others)
+def _is_others(words: str, settings: Settings) -> bool:
+    """Whether it carries the mark of another cluster and not ours."""
+    marks = set(_MARK.findall(words))
+    if words.startswith(_GROUP):
+        return words != f"{_GROUP}{settings.name}"
+    roots = [str(paths.root) for name, paths in known_clusters().items() if name != settings.name]
+    return bool(marks and names.cluster_hash(settings.name) not in marks) or any(root in words for root in roots)
 
 
 def _links() -> Iterator[str]:
