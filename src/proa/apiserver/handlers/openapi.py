@@ -12,13 +12,17 @@ from typing import Any
 
 import msgspec
 
+from proa.api.core_v1 import TopologySelectorTerm
 from proa.apiserver.reply import JSON, Reply
 from proa.apiserver.server import Request, Response, compressed
 from proa.machinery import status as failures
 from proa.machinery.discovery import etag
+from proa.machinery.meta import GroupResource
 from proa.machinery.resource import Resource
 
 _FOR_EVER = "public, max-age=31536000, immutable"
+# Types that only operations of groups which are not served mention.
+_UNMENTIONED = (TopologySelectorTerm, GroupResource)
 # Upstream's own spelling of "v2 as JSON".
 _V2_JSON = (JSON, "*/*", "application/com.github.proto-openapi.spec.v2@v1.0+json")
 
@@ -82,7 +86,7 @@ class OpenApiHandlers:
     def _document_v2(self) -> bytes:
         from proa.machinery import openapi
 
-        return msgspec.json.encode(openapi.document_v2(self._resources(), build=self._build))
+        return msgspec.json.encode(openapi.document_v2(self._resources(), build=self._build, extra=_UNMENTIONED))
 
     def _document_v3(self, group: str, version: str) -> bytes:
         from proa.machinery import openapi
