@@ -17,11 +17,12 @@ from proa.api.core_v1 import Pod
 from proa.base.errors import ProaError
 from proa.kubelet import labels
 from proa.kubelet.admission import admit
+from proa.kubelet.context import Node, with_message
 from proa.kubelet.facts import is_terminal
 from proa.kubelet.services import Services
 from proa.kubelet.state import PodState
 from proa.kubelet.statuswriter import StatusWriter
-from proa.kubelet.worker import Node, PodWorker, with_message
+from proa.kubelet.worker import PodWorker
 from proa.rules.resources import Amounts, pod_requests
 from proa.runtime.protocol import (
     ContainerState,

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from proa.aio.tasks import TaskScope
 from proa.api.core_v1 import Pod, PodStatus, Volume
 from proa.base.errors import ProaError
+from proa.kubelet.context import Node, with_message
 from proa.kubelet.facts import is_terminal
 from proa.kubelet.podstate import Plan, decide
 from proa.kubelet.probing import Probing
-from proa.kubelet.services import Outcome, Services, StepError
+from proa.kubelet.services import Outcome, StepError
 from proa.kubelet.state import Instruction, KillContainer, Operation, PodState, ProbeKind, Rejection, Work, operation
 from proa.kubelet.status import OWNED_CONDITIONS, compute_status
-from proa.kubelet.statuswriter import StatusWriter
 from proa.kubelet.steps import STEPS
 from proa.machinery.status import StatusError
 from proa.runtime.protocol import (
@@ -40,17 +39,6 @@ log = logging.getLogger(__name__)
 
 # Below this many seconds a wake-up is due now.
 _SOON = 0.001
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What the workers of one node share. sandboxes: sandbox id to the uid of its pod, for the runtime's events."""
-
-    services: Services
-    statuses: StatusWriter
-    scope: TaskScope
-    sandboxes: dict[str, str]
-    finished: Callable[[str], None]
 
 
 class PodWorker:
@@ -265,6 +253,10 @@ class PodWorker:
             raise
         except (ProaError, RuntimeFault, OSError, TimeoutError) as error:
             self._failed(instruction, error)
+        except Exception as error:
+            # A bug of a step must not leave its pod waiting for ever for an operation that has died.
+            log.exception("pod %s/%s: step %s", self.pod.metadata.namespace, self.pod.metadata.name, key)
+            self._failed(instruction, error)
         else:
             self._succeeded(instruction, outcome)
         if self._tasks.get(key) is me:
@@ -350,11 +342,3 @@ def _shows_metadata(volume: Volume) -> bool:
     """A downward API volume, whose files follow labels and annotations."""
     projected = volume.projected.sources if volume.projected is not None else ()
     return volume.downwardAPI is not None or any(each.downwardAPI is not None for each in projected)
-
-
-def with_message(services: Services, pod: Pod, status: ContainerStatus) -> ContainerStatus:
-    """An exited container with the message it left (ContainerStateTerminated.message)."""
-    if status.message:
-        return status
-    message = services.volumes.termination_message(pod, status)
-    return replace(status, message=message) if message else status

@@ -291,3 +291,38 @@ def test_a_failed_post_start_hook_kills_the_container(make_world: Any, make_pod:
         await world.close()
 
     virtual_run(main)
+
+
+def test_a_bug_in_a_step_is_a_failure_that_is_tried_again(make_world: Any, make_pod: Any) -> None:
+    async def main(clock: Any) -> None:
+        world = make_world(clock)
+        world.runtime.broken["run_sandbox"] = [AssertionError("a bug"), RuntimeFault("no network", "X")]
+        await world.start()
+        world.create(make_pod())
+        await clock.settle()
+        assert world.pod().status.phase in ("", "Pending")
+        await clock.advance(4)
+        assert world.pod().status.phase == "Running"
+        assert "FailedCreatePodSandBox" in world.events.reasons
+        await world.close()
+
+    virtual_run(main)
+
+
+def test_a_runtime_that_cannot_be_listed_does_not_lose_pods(make_world: Any, make_pod: Any) -> None:
+    async def main(clock: Any) -> None:
+        world = make_world(clock)
+        await world.start()
+        world.create(make_pod())
+        await clock.settle()
+
+        async def broken(sandbox_id: str = "") -> Any:
+            raise RuntimeFault("the runtime is away")
+
+        world.runtime.containers = broken
+        await clock.advance(130)
+        assert world.pods.statistics()["failures"] >= 2
+        assert world.pod().status.phase == "Running"
+        await world.close()
+
+    virtual_run(main)

@@ -7,17 +7,15 @@ the agent. It returns what it made known and raises what went wrong; retrying is
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proa.api.core_v1 import Pod
 from proa.kubelet import state as instructions
+from proa.kubelet.context import Node
 from proa.kubelet.services import Outcome
 from proa.kubelet.steps import containers, deletion, images, killing, sandbox, volumes
 
-if TYPE_CHECKING:
-    from proa.kubelet.worker import Node
-
-Step = Callable[["Node", Pod, instructions.PodState, Any], Coroutine[Any, Any, Outcome]]
+Step = Callable[[Node, Pod, instructions.PodState, Any], Coroutine[Any, Any, Outcome]]
 
 # In the order a pod goes through them.
 ORDER: tuple[tuple[type, Step], ...] = (

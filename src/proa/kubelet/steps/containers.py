@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proa.api.core_v1 import EphemeralContainer, Pod
 from proa.kubelet import labels
+from proa.kubelet.context import Node
 from proa.kubelet.environment import environment, expand
 from proa.kubelet.facts import container_hash, find_container, grace_period
 from proa.kubelet.hooks import HookError, run_hook
@@ -15,9 +14,6 @@ from proa.kubelet.services import AnyContainer, Outcome, Services, StepError
 from proa.kubelet.state import PodState, StartContainer
 from proa.machinery.quantity import parse
 from proa.runtime.protocol import ContainerConfig, NotFoundError, RuntimeFault
-
-if TYPE_CHECKING:
-    from proa.kubelet.worker import Node
 
 
 async def start(node: Node, pod: Pod, state: PodState, instruction: StartContainer) -> Outcome:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proa.api.core_v1 import Pod
 from proa.api.core_v1.resources import PODS
+from proa.kubelet.context import Node
 from proa.kubelet.services import Outcome
 from proa.kubelet.state import FinishDeletion, PodState
 from proa.machinery.status import StatusError, is_conflict, is_not_found
-
-if TYPE_CHECKING:
-    from proa.kubelet.worker import Node
 
 
 async def finish(node: Node, pod: Pod, state: PodState, instruction: FinishDeletion) -> Outcome:

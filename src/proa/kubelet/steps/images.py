@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proa.api.core_v1 import Pod, Secret
 from proa.api.core_v1.resources import SECRETS
+from proa.kubelet.context import Node
 from proa.kubelet.facts import find_container
 from proa.kubelet.images import credentials
 from proa.kubelet.services import AnyContainer, Outcome, Services, StepError
 from proa.kubelet.state import PodState, PullImage
 from proa.runtime.protocol import ImageAuth, RuntimeFault
-
-if TYPE_CHECKING:
-    from proa.kubelet.worker import Node
 
 
 async def pull(node: Node, pod: Pod, state: PodState, instruction: PullImage) -> Outcome:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
 
 from proa.api.core_v1 import Pod
+from proa.kubelet.context import Node, with_message
 from proa.kubelet.facts import find_container, running
 from proa.kubelet.hooks import HookError, run_hook
 from proa.kubelet.services import Outcome
 from proa.kubelet.state import KillContainer, PodState, RemoveContainer
 from proa.runtime.protocol import NotFoundError
 
-if TYPE_CHECKING:
-    from proa.kubelet.worker import Node
-
 # However long the preStop hook took, the container has this many seconds to handle its stop signal.
 LEAST_GRACE = 2.0
 
 
 async def kill(node: Node, pod: Pod, state: PodState, instruction: KillContainer) -> Outcome:
-    from proa.kubelet.worker import with_message
-
     services = node.services
     path = f"spec.containers{{{instruction.container}}}"
     if instruction.message:

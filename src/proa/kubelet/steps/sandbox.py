@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proa.api.core_v1 import Pod, PodSpec
 from proa.kubelet import labels
+from proa.kubelet.context import Node
 from proa.kubelet.facts import grace_period
 from proa.kubelet.hostnames import hostname_of
 from proa.kubelet.resources import sandbox_resources
@@ -14,9 +13,6 @@ from proa.kubelet.services import Outcome, Services, StepError
 from proa.kubelet.state import CreateSandbox, PodState, StopSandbox
 from proa.rules.qos import qos_class
 from proa.runtime.protocol import NamespaceMode, NotFoundError, PortMapping, RuntimeFault, SandboxConfig
-
-if TYPE_CHECKING:
-    from proa.kubelet.worker import Node
 
 
 async def create(node: Node, pod: Pod, state: PodState, instruction: CreateSandbox) -> Outcome:

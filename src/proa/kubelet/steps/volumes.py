@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from proa.api.core_v1 import Pod
+from proa.kubelet.context import Node
 from proa.kubelet.services import Outcome
 from proa.kubelet.state import PodState, SetUpVolumes, TearDownVolumes
-
-if TYPE_CHECKING:
-    from proa.kubelet.worker import Node
 
 
 async def set_up(node: Node, pod: Pod, state: PodState, instruction: SetUpVolumes) -> Outcome:
