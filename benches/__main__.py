@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Iterator
 
 import uvloop
 
 from benches import measure
+from benches.clusters import UnusableError
+from benches.load import LoadError
+from benches.subject import EndedError
+from proa.base.errors import ProaError
 
 BENCHES = (
     # name, module, one line for --help
@@ -36,8 +41,21 @@ def main() -> None:
             modules[name].add_options(each)
     options = parser.parse_args()
     print(measure.machine(), file=sys.stderr, flush=True)
-    report = uvloop.run(modules[options.name].run(options))
+    try:
+        report = uvloop.run(modules[options.name].run(options))
+    except* (ProaError, LoadError, EndedError, UnusableError) as group:
+        for error in _leaves(group):
+            print(f"bench {options.name}: {error}", file=sys.stderr)
+        sys.exit(1)
     print(measure.as_json([report]) if options.output == "json" else measure.as_table([report]))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
 
 
 if __name__ == "__main__":

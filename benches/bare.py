@@ -29,8 +29,8 @@ async def serve(pki: Path) -> None:
         return web.Response(status=status, body=answer, content_type="application/json")
 
     loop = asyncio.get_running_loop()
-    server = web.Server(handle, access_log=None)  # type: ignore[arg-type]  # the low-level server knows BaseRequest
-    server.request_factory = lambda *args: web.BaseRequest(*args, loop, client_max_size=1 << 30)  # type: ignore[method-assign]
+    server = web.Server(handle, access_log=None)
+    server.request_factory = lambda *args: web.BaseRequest(*args, loop, client_max_size=1 << 30)  # type: ignore
     own = CertificateFiles(pki / "apiserver.crt", pki / "apiserver.key")
     tls = serving(own, CertificateFiles(pki / "ca.crt", pki / "ca.key"))
     listener = await loop.create_server(server, "127.0.0.1", 0, ssl=tls, backlog=1024)

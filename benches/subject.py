@@ -110,6 +110,15 @@ async def given(path: Path) -> AsyncIterator[Subject]:
                 await made.client.document("DELETE", f"{_BINDINGS}/{made.namespace}")
 
 
+def endpoint_of(connection: Connection) -> Endpoint:
+    """The endpoint a connection leads to, as its user."""
+    address = urlsplit(connection.server)
+    tls = connection.tls()
+    port = address.port or (443 if tls is not None else 80)
+    headers = f"Authorization: Bearer {connection.token}\r\n" if connection.token else ""
+    return Endpoint(address.hostname or "", port, tls, connection.server_name, headers)
+
+
 _BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 
 
@@ -120,14 +129,14 @@ async def _opened(path: Path, pid: int) -> AsyncIterator[Subject]:
     try:
         namespace = f"bench-{os.getpid()}-{os.urandom(3).hex()}"
         token = await _admit(client, namespace)
-        address = urlsplit(connection.server)
-        endpoint = Endpoint(
-            address.hostname or "",
-            address.port or 443,
-            Connection(connection.server, ca=connection.ca, insecure=connection.insecure).tls(),
-            connection.server_name,
-            f"Authorization: Bearer {token}\r\n",
+        as_account = Connection(
+            connection.server,
+            ca=connection.ca,
+            token=token,
+            server_name=connection.server_name,
+            insecure=connection.insecure,
         )
+        endpoint = endpoint_of(as_account)
         yield Subject(endpoint, client, namespace, pid)
     finally:
         await client.close()
