@@ -11,6 +11,8 @@ POD_UID = "io.kubernetes.pod.uid"
 CONTAINER_NAME = "io.kubernetes.container.name"
 
 CONTAINER_HASH = "io.kubernetes.container.hash"
+# What the container was given, as JSON of ResourceRequirements: what runs is reported, not what is asked for since.
+RESOURCES = "proa.dev/resources"
 RESTART_COUNT = "io.kubernetes.container.restartCount"
 TERMINATION_MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
 TERMINATION_MESSAGE_POLICY = "io.kubernetes.container.terminationMessagePolicy"

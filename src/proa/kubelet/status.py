@@ -25,8 +25,10 @@ from proa.api.core_v1 import (
     PodCondition,
     PodIP,
     PodStatus,
+    ResourceRequirements,
     VolumeMountStatus,
 )
+from proa.kubelet import labels
 from proa.kubelet.facts import (
     exited,
     init_failed,
@@ -50,7 +52,15 @@ CONTAINER_ID_SCHEME = "proa://"
 # A container that waits for one of these keeps its last run in lastState; others wait for their first run.
 _ORDINARY_WAITING = ("ContainerCreating", "PodInitializing")
 
-OWNED_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESIZE_PENDING = "PodResizePending"
+OWNED_CONDITIONS = (
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    RESIZE_PENDING,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,12 @@ def _conditions(pod: Pod, state: PodState, phase: str, started: str, now: float)
         "ContainersReady": containers_ready,
         "PodScheduled": (True, "", ""),
     }
+    resized = _resized(pod, state)
+    if resized:
+        text = (
+            f"in-place resize is not supported by this node: {', '.join(resized)} run as they were started"
+        )
+        wanted[RESIZE_PENDING] = (True, "Infeasible", text)
     before = {each.type: each for each in pod.status.conditions}
     now_time = from_epoch(now)
     made = []
@@ -178,7 +194,26 @@ def _conditions(pod: Pod, state: PodState, phase: str, started: str, now: float)
                 observedGeneration=pod.metadata.generation,
             )
         )
-    return (*made, *(each for each in pod.status.conditions if each.type not in wanted))
+    foreign = (each for each in pod.status.conditions if each.type not in OWNED_CONDITIONS)
+    return (*made, *foreign)
+
+
+def _resized(pod: Pod, state: PodState) -> list[str]:
+    """The running containers whose spec asks for other resources than they were given."""
+    found = []
+    for each in (*pod.spec.initContainers, *pod.spec.containers):
+        last = state.current(each.name)
+        if running(last) and resources_given(each, last) != each.resources:
+            found.append(each.name)
+    return found
+
+
+def resources_given(
+    container: Container | EphemeralContainer, status: runtime.ContainerStatus | None
+) -> ResourceRequirements:
+    """What a container was started with; by its spec where that was not recorded."""
+    text = status.config.annotations.get(labels.RESOURCES) if status is not None else None
+    return container.resources if text is None else msgspec.json.decode(text, type=ResourceRequirements)
 
 
 def _containers_ready(pod: Pod, state: PodState, phase: str) -> tuple[bool, str, str]:
@@ -263,6 +298,7 @@ class _Reports:
         if last is None and before is not None and before.containerID:
             return self._lost(before)
         state, last_state = self._states(container, last)
+        given = resources_given(container, last)
         return ContainerStatus(
             name=container.name,
             state=state,
@@ -273,8 +309,8 @@ class _Reports:
             imageID=last.image_id if last else "",
             containerID=CONTAINER_ID_SCHEME + last.id if last else "",
             started=is_started(self.pod, container, self.state),
-            allocatedResources=container.resources.requests if running(last) else {},
-            resources=container.resources if running(last) else None,
+            allocatedResources=given.requests if running(last) else {},
+            resources=given if running(last) else None,
             volumeMounts=tuple(
                 VolumeMountStatus(
                     name=each.name,

@@ -54,9 +54,12 @@ def status_patch(old: PodStatus, new: PodStatus) -> dict[str, Any]:
         for each in after.get("conditions", ())
         if each["type"] in OWNED_CONDITIONS and known.get(each["type"]) != each
     ]
-    if changed:
+    after_types = {each["type"] for each in after.get("conditions", ())}
+    dropped = [each for each in OWNED_CONDITIONS if each in known and each not in after_types]
+    if changed or dropped:
         # An absent field would be left as it was: say that it is empty.
         patch["conditions"] = [{"reason": None, "message": None, **each} for each in changed]
+        patch["conditions"] += [{"$patch": "delete", "type": each} for each in dropped]
     return patch
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from proa.aio.clock import virtual_run
-from proa.api.core_v1 import Container, Pod, PodCondition, PodSpec, PodStatus
+from proa.api.core_v1 import Container, Pod, PodCondition, PodSpec, PodStatus, ResourceRequirements
 from proa.kubelet.podstate import decide
 from proa.kubelet.state import PodState, Rejection, StartContainer
 from proa.kubelet.status import Host, compute_status, is_important
@@ -184,6 +184,31 @@ def test_a_status_the_api_changes_back_is_not_fought_over_at_full_speed(make_wor
         world.api.put("pods", msgspec.structs.replace(world.pod(), status=PodStatus()))
         await clock.advance(61)
         assert 1 < len(world.api.patches) < 10
+        await world.close()
+
+    virtual_run(main)
+
+
+def test_a_resize_in_place_is_refused_and_said(make_world: Any, make_pod: Any) -> None:
+    async def main(clock: Any) -> None:
+        world = make_world(clock)
+        await world.start()
+
+        def sized(cpu: str) -> tuple[Container, ...]:
+            return (Container(name="app", image="app:1", resources=ResourceRequirements(requests={"cpu": cpu})),)
+
+        world.create(make_pod(*sized("1")))
+        await clock.settle()
+        created = world.pod()
+        world.api.put("pods", msgspec.structs.replace(created, spec=make_pod(*sized("2")).spec))
+        await clock.advance(1)
+        found = {each.type: each for each in world.pod().status.conditions}["PodResizePending"]
+        assert (found.status, found.reason) == ("True", "Infeasible")
+        given = world.pod().status.containerStatuses[0]
+        assert given.allocatedResources == {"cpu": "1"}
+        world.api.put("pods", msgspec.structs.replace(world.pod(), spec=created.spec))
+        await clock.advance(1)
+        assert "PodResizePending" not in {each.type for each in world.pod().status.conditions}
         await world.close()
 
     virtual_run(main)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from proa.api.core_v1 import EphemeralContainer, Pod
 from proa.kubelet import labels
 from proa.kubelet.context import Node
@@ -89,6 +91,7 @@ async def container_config(
         },
         annotations={
             labels.CONTAINER_HASH: container_hash(container),
+            labels.RESOURCES: msgspec.json.encode(container.resources).decode(),
             labels.RESTART_COUNT: str(attempt),
             labels.TERMINATION_MESSAGE_PATH: container.terminationMessagePath,
             labels.TERMINATION_MESSAGE_POLICY: container.terminationMessagePolicy,
