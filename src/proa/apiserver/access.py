@@ -29,7 +29,7 @@ from proa.machinery import status as failures
 
 _MOST = 10_000
 _EXTRA = "impersonate-extra-"
-_IMPERSONATION = ("Impersonate-User", "Impersonate-Group", "Impersonate-Uid")
+_IMPERSONATE = "impersonate-"
 
 
 class _Known:
@@ -72,9 +72,7 @@ class Access:
         known = await self._identify(request)
         request.user = known.user
         info = request.info
-        if any(name in request.headers for name in _IMPERSONATION) or any(
-            name.lower().startswith(_EXTRA) for name in request.headers
-        ):
+        if any(name[0] in "Ii" and name.lower().startswith(_IMPERSONATE) for name in request.headers):
             request.user = self._impersonate(known.user, request.headers)
             self.authorize(request.user, info, request)
             return

@@ -35,6 +35,9 @@ def quoted(text: str) -> str:
     return '"' + "".join(map(one, text)) + '"'
 
 
+_new = object.__new__
+
+
 class Path:
     """An immutable field path: `Path("spec").child("containers").index(0).child("name")` is `spec.containers[0].name`.
 
@@ -45,32 +48,36 @@ class Path:
 
     def __init__(self, *names: str) -> None:
         self._parent: Path | None = None
-        self._text = ".".join(names)
-
-    @classmethod
-    def _linked(cls, parent: Path, text: str) -> Path:
-        made = cls.__new__(cls)
-        made._parent = parent
-        made._text = text
-        return made
+        # What this link adds: text as it is, or names that go below. Joined late: nearly no path is ever rendered.
+        self._text: str | tuple[str, ...] = ".".join(names)
 
     def child(self, *names: str) -> Path:
         """A field below this one; several names go several levels down."""
-        return self._linked(self, "." + ".".join(names))
+        made = _new(Path)
+        made._parent = self
+        made._text = names
+        return made
 
     def index(self, position: int) -> Path:
         """An item of a list."""
-        return self._linked(self, f"[{position}]")
+        made = _new(Path)
+        made._parent = self
+        made._text = f"[{position}]"
+        return made
 
     def key(self, key: str) -> Path:
         """The value of a map under `key`."""
-        return self._linked(self, f"[{key}]")
+        made = _new(Path)
+        made._parent = self
+        made._text = f"[{key}]"
+        return made
 
     def __str__(self) -> str:
         parts = []
         at: Path | None = self
         while at is not None:
-            parts.append(at._text)
+            text = at._text
+            parts.append(text if isinstance(text, str) else "." + ".".join(text))
             at = at._parent
         parts.reverse()
         return "".join(parts).removeprefix(".")
