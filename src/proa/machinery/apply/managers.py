@@ -124,16 +124,19 @@ def track_update(
 ) -> Document:
     """`new` with managedFields brought up to date for a create, update or patch by `writer`.
 
-    An empty managedFields list in `new` forgets all owners, an absent one keeps those of `live` (None on create).
+    Owners are those that `new` names, so a client may move ownership by hand; an empty managedFields list forgets all
+    of them, an absent one keeps those of `live` (None on create).
     """
     metadata = new.get("metadata") or {}
     if live is None:
         return _with_entries(new, [_Entry(writer, fields_of_new(_bare(new), schema))])
     written, removed = changes(_bare(live), _bare(new), Property("", schema))
-    if "managedFields" in metadata and not any(metadata["managedFields"] or ()):
-        entries: list[_Entry] = []
-    else:
+    if "managedFields" not in metadata:
         entries = _entries(live)
+    elif any(metadata["managedFields"] or ()):
+        entries = _entries(new)
+    else:
+        entries = []
     if not written and not removed:
         return _with_entries(new, entries)
     touched = unite((written, removed))
@@ -209,17 +212,22 @@ def server_side_apply(
 
 def _conflict(conflicts: Sequence[tuple[_Entry, FieldSet]]) -> Exception:
     causes: list[StatusCause] = []
+    listed: list[str] = []
     for entry, fields in conflicts:
-        who = entry.writer
-        by = f'"{who.manager}"'
-        if who.subresource:
-            by += f' with subresource "{who.subresource}"'
-        by += f" using {who.api_version}" + (f" at {who.time}" if who.operation == UPDATE and who.time else "")
-        causes.extend(
-            StatusCause(reason="FieldManagerConflict", message=f"conflict with {by}", field=dotted(path))
-            for path in leaves(fields)
-        )
-    count = len(causes)
-    listed = ", ".join(f"{each.message}: {each.field}" for each in causes)
-    noun = "conflict" if count == 1 else "conflicts"
-    return apply_conflict(causes, f"Apply failed with {count} {noun}: {listed}")
+        by = _named(entry.writer)
+        paths = [dotted(path) for path in leaves(fields)]
+        causes += (StatusCause(reason="FieldManagerConflict", message=f"conflict with {by}", field=p) for p in paths)
+        listed += (f"conflicts with {by}:", *(f"- {path}" for path in paths))
+    if len(causes) == 1:
+        return apply_conflict(causes, f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}")
+    return apply_conflict(causes, f"Apply failed with {len(causes)} conflicts: " + "\n".join(listed))
+
+
+def _named(writer: Writer) -> str:
+    """How a conflict names a writer: when and in which version matters only for one that did not apply."""
+    by = f'"{writer.manager}"'
+    if writer.subresource:
+        by += f' with subresource "{writer.subresource}"'
+    if writer.operation == UPDATE:
+        by += f" using {writer.api_version}" + (f" at {writer.time}" if writer.time else "")
+    return by

@@ -53,9 +53,20 @@ def test_changing_what_another_owns_conflicts_and_names_the_field_and_the_owner(
     with pytest.raises(StatusError) as caught:
         server_side_apply(first, config(a="2"), CONFIG_MAP, applier("you"))
     assert caught.value.code == 409
-    assert caught.value.message == 'Apply failed with 1 conflict: conflict with "me" using v1: .data.a'
+    assert caught.value.message == 'Apply failed with 1 conflict: conflict with "me": .data.a'
     (cause,) = caught.value.status.details.causes  # type: ignore[union-attr]
     assert (cause.reason, cause.field) == ("FieldManagerConflict", ".data.a")
+
+
+def test_several_conflicts_are_listed_by_owner_and_an_updater_with_its_version_and_time() -> None:
+    first = server_side_apply(None, config(a="1", b="1"), CONFIG_MAP, applier("me"))
+    edited = track_update(first, {**first, "data": {"a": "1", "b": "2"}}, CONFIG_MAP, updater("editor"))
+    with pytest.raises(StatusError) as caught:
+        server_side_apply(edited, config(a="3", b="3"), CONFIG_MAP, applier("you"))
+    assert caught.value.message == (
+        'Apply failed with 2 conflicts: conflicts with "me":\n- .data.a\n'
+        'conflicts with "editor" using v1 at T1:\n- .data.b'
+    )
 
 
 def test_force_takes_the_field_from_its_owner() -> None:
@@ -131,6 +142,17 @@ def test_an_update_can_forget_all_owners_but_never_by_leaving_them_out() -> None
     assert owners(track_update(first, silent, CONFIG_MAP, updater("x"))) == owners(first)
     emptied = {**first, "metadata": {"name": "c", "managedFields": []}}
     assert owners(track_update(first, emptied, CONFIG_MAP, updater("x"))) == {}
+
+
+def test_an_update_can_hand_fields_to_another_owner_by_naming_it() -> None:
+    made = track_update(None, config(a="1", b="1"), CONFIG_MAP, updater("kubectl-client-side-apply"))
+    (entry,) = made["metadata"]["managedFields"]
+    moved = {**entry, "manager": "kubectl", "operation": APPLY}
+    handed = track_update(
+        made, {**made, "metadata": {**made["metadata"], "managedFields": [moved]}}, CONFIG_MAP, updater("kubectl")
+    )
+    assert handed["metadata"]["managedFields"] == [moved]
+    assert server_side_apply(handed, config(a="1"), CONFIG_MAP, applier("kubectl"))["data"] == {"a": "1"}
 
 
 def test_old_update_managers_are_joined_when_there_are_too_many() -> None:
