@@ -8,6 +8,7 @@ its subresources.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import Any, Protocol
@@ -35,6 +36,8 @@ from proa.store.watchcache import WatchCache
 
 _NAME_TRIES = 8
 _WRITE_TRIES = 32
+# Deletes of a collection that wait for the store together, so that they share its commits.
+_DELETED_AT_ONCE = 64
 
 Change = Callable[[Document], Document]
 """Makes the new document from the stored one. It may be called again with a newer one; it owns what it is given."""
@@ -252,9 +255,9 @@ class Registry:
             result = await self._replace(key, item, old, document, options, subresource, trusted)
             if not isinstance(result, Conflict):
                 return result
-            if version:
-                raise failures.conflict(resource, name)
-            item = self.cache.item(key)
+            # Somebody was faster. A version that the caller named is now not the newest; one that `change` took over is.
+            await self.cache.fresh()
+            asked_store, item = True, self.cache.item(key)
         raise failures.server_timeout(resource, "update")
 
     async def _replace(
@@ -372,14 +375,20 @@ class Registry:
     ) -> ItemList:
         """Delete everything that matches; what was found. An object that goes away meanwhile is no failure."""
         found = await self.list(namespace, read)
-        for item in found.items:
-            rest = item.key[len(self._prefix) :]
-            inside, _, name = rest.rpartition("/")
-            try:
-                await self.delete(inside, name, delete_options, options)
-            except failures.StatusError as error:
-                if not failures.is_not_found(error) and not _already_going(error):
-                    raise
+        left = iter(found.items)
+
+        async def work() -> None:
+            for item in left:
+                inside, _, name = item.key[len(self._prefix) :].rpartition("/")
+                try:
+                    await self.delete(inside, name, delete_options, options)
+                except failures.StatusError as error:
+                    if not failures.is_not_found(error) and not _already_going(error):
+                        raise
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_DELETED_AT_ONCE, len(found.items))):
+                group.create_task(work())
         return found
 
     def deleted_status(self, name: str, uid: str) -> Status:

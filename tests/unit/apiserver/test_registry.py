@@ -107,6 +107,16 @@ async def test_an_update_of_an_old_version_conflicts(maps: Registry) -> None:
     assert (error.code, error.reason) == (409, "Conflict")
 
 
+async def test_a_patch_that_names_an_old_version_conflicts(maps: Registry) -> None:
+    old = read(await maps.create("default", config_map("a"), options()))["metadata"]["resourceVersion"]
+    await maps.update("default", "a", config_map("a", {"k": "1"}), options())
+
+    def patch(stored: dict[str, Any]) -> dict[str, Any]:
+        return {**stored, "data": {"k": "2"}, "metadata": {**stored["metadata"], "resourceVersion": old}}
+
+    assert (await failure(maps.patch("default", "a", patch, options()))).reason == "Conflict"
+
+
 async def test_an_update_creates_nothing(maps: Registry) -> None:
     assert (await failure(maps.update("default", "a", config_map("a"), options()))).code == 404
 
@@ -127,8 +137,7 @@ async def test_patches_of_many_writers_all_arrive(maps: Registry) -> None:
     await maps.create("default", config_map("a"), options())
 
     def add(number: int) -> Any:
-        return lambda stored: {**stored, "data": {**stored.get("data", {}), f"k{number}": "v"}, "metadata": {
-            key: value for key, value in stored["metadata"].items() if key != "resourceVersion"}}  # fmt: skip
+        return lambda stored: {**stored, "data": {**stored.get("data", {}), f"k{number}": "v"}}
 
     await asyncio.gather(*(maps.patch("default", "a", add(number), options()) for number in range(20)))
     assert len(read(await maps.get("default", "a"))["data"]) == 20
