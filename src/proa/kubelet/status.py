@@ -171,9 +171,7 @@ def _conditions(pod: Pod, state: PodState, phase: str, started: str, now: float)
     }
     resized = _resized(pod, state)
     if resized:
-        text = (
-            f"in-place resize is not supported by this node: {', '.join(resized)} run as they were started"
-        )
+        text = f"in-place resize is not supported by this node: {', '.join(resized)} run as they were started"
         wanted[RESIZE_PENDING] = (True, "Infeasible", text)
     before = {each.type: each for each in pod.status.conditions}
     now_time = from_epoch(now)
