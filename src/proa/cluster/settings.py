@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -16,6 +16,10 @@ import msgspec
 from proa.cluster.paths import ClusterPaths
 
 DEFAULT_API_PORT = 6443
+DEFAULT_KUBELET_PORT = 10250
+# Ports above the kubelet's that upstream's components listen on.
+_FIRST_OTHER_KUBELET_PORT = 10400
+_ROUTES = Path("/proc/net/route")
 _RANGES = 100
 
 
@@ -27,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     slot: int = 0
     nodes: int = 1
     simulated_nodes: int = 0
+    kubelet_port: int = DEFAULT_KUBELET_PORT
     cluster_domain: str = "cluster.local"
 
     @property
@@ -51,11 +56,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def dns_address(self) -> str:
         return str(IPv4Network(self.service_cidr)[10])
-
-    @property
-    def kubelet_port(self) -> int:
-        """Upstream's port for the first cluster of a machine, one of its own for any other."""
-        return 10250 if self.slot == 0 else 10400 + self.slot
 
     @property
     def server_url(self) -> str:
@@ -98,11 +98,16 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
     temporary.replace(path)
 
 
-def choose(name: str, others: Iterable[Settings], *, api_port: int = 0) -> Settings:
-    """Settings for a new cluster: the first free slot, and the asked or the first free port. Raises SettingsError."""
+def choose(name: str, others: Iterable[Settings], *, api_port: int = 0, routes: Path = _ROUTES) -> Settings:
+    """Settings for a new cluster: ranges nothing else on the machine uses, the asked or the first free port.
+
+    Raises SettingsError.
+    """
     others = tuple(others)
     taken = {each.slot for each in others}
-    slot = next((each for each in range(_RANGES) if each not in taken), None)
+    networks = _routed(routes)
+    free = (each for each in range(_RANGES) if each not in taken and not _overlaps(each, networks))
+    slot = next(free, None)
     if slot is None:
         raise SettingsError(f"this machine already has {_RANGES} clusters: remove one with `proa down --purge`")
     reserved = {each.api_port for each in others}
@@ -110,12 +115,35 @@ def choose(name: str, others: Iterable[Settings], *, api_port: int = 0) -> Setti
         holder = next((each.name for each in others if each.api_port == api_port), None)
         if holder is not None:
             raise SettingsError(f"--api-port {api_port} belongs to the cluster {holder!r}: choose another port")
-        return Settings(name=name, api_port=api_port, slot=slot)
-    candidates = range(DEFAULT_API_PORT, DEFAULT_API_PORT + 1000)
-    port = next((each for each in candidates if each not in reserved and _is_free(each)), None)
-    if port is None:
-        raise SettingsError("no free port for the API: choose one with --api-port")
-    return Settings(name=name, api_port=port, slot=slot)
+    else:
+        api_port = _first_free(range(DEFAULT_API_PORT, DEFAULT_API_PORT + 1000), reserved, "the API")
+    kubelet_ports = (DEFAULT_KUBELET_PORT, *range(_FIRST_OTHER_KUBELET_PORT, _FIRST_OTHER_KUBELET_PORT + 1000))
+    kubelet_port = _first_free(kubelet_ports, {each.kubelet_port for each in others}, "kubelets")
+    return Settings(name=name, api_port=api_port, slot=slot, kubelet_port=kubelet_port)
+
+
+def _first_free(candidates: Iterable[int], reserved: Collection[int], user: str) -> int:
+    found = next((each for each in candidates if each not in reserved and _is_free(each)), None)
+    if found is None:
+        raise SettingsError(f"no free port for {user}: end something that listens")
+    return found
+
+
+def _overlaps(slot: int, networks: Iterable[IPv4Network]) -> bool:
+    ranges = Settings(name="", api_port=0, slot=slot)
+    own = [IPv4Network(each) for each in (ranges.pod_cidr, ranges.service_cidr, ranges.node_cidr)]
+    return any(each.overlaps(other) for each in own for other in networks)
+
+
+def _routed(routes: Path) -> list[IPv4Network]:
+    """Where the machine's own routes lead, but for the default route (proc_net(5))."""
+    found = []
+    for line in routes.read_text().splitlines()[1:]:
+        fields = line.split()
+        destination, mask = (int.from_bytes(bytes.fromhex(fields[at]), "little") for at in (1, 7))
+        if mask:
+            found.append(IPv4Network((destination & mask, mask.bit_count())))
+    return found
 
 
 def _is_free(port: int) -> bool:

@@ -10,8 +10,18 @@ def test_every_cluster_of_a_machine_gets_ranges_and_a_port_of_its_own() -> None:
     clusters: list[Settings] = []
     for number in range(5):
         clusters.append(choose(f"c{number}", clusters))
-    for what in ("pod_cidr", "service_cidr", "api_port"):
+    for what in ("pod_cidr", "service_cidr", "node_cidr", "api_port", "kubelet_port"):
         assert len({getattr(each, what) for each in clusters}) == 5
+
+
+def test_ranges_that_the_machine_already_routes_are_left_alone(tmp_path: Path) -> None:
+    routes = tmp_path / "route"
+    header = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+    default = "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n"
+    routes.write_text(header + default + "tun0\t0100F40A\t00000000\t0001\t0\t0\t0\t00FFFFFF\n")
+    assert choose("c", [], routes=routes).pod_cidr == "10.243.0.0/16"
+    routes.write_text(header + default)
+    assert choose("c", [], routes=routes).pod_cidr == "10.244.0.0/16"
 
 
 def test_the_port_of_another_cluster_is_refused() -> None:
