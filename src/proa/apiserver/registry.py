@@ -255,7 +255,7 @@ class Registry:
             result = await self._replace(key, item, old, document, options, subresource, trusted)
             if not isinstance(result, Conflict):
                 return result
-            # Somebody was faster. A version that the caller named is now not the newest; one that `change` took over is.
+            # Somebody was faster. A version that the caller named is no more the newest; one `change` took over is.
             await self.cache.fresh()
             asked_store, item = True, self.cache.item(key)
         raise failures.server_timeout(resource, "update")
@@ -386,9 +386,12 @@ class Registry:
                     if not failures.is_not_found(error) and not _already_going(error):
                         raise
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_DELETED_AT_ONCE, len(found.items))):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(_DELETED_AT_ONCE, len(found.items))):
+                    group.create_task(work())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         return found
 
     def deleted_status(self, name: str, uid: str) -> Status:
