@@ -9,11 +9,13 @@ from tests.unit.apiserver.conftest import config_map, options, pod
 
 from proa.api.apps_v1.resources import DEPLOYMENTS
 from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, PODS
+from proa.apiserver import patching
+from proa.apiserver.admission import Attributes
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.options import ReadOptions, WatchOptions
 from proa.apiserver.registry import Registry
 from proa.machinery.decode import FieldValidation
-from proa.machinery.status import StatusError
+from proa.machinery.status import StatusError, forbidden
 from proa.store.item import Item
 
 
@@ -236,6 +238,34 @@ async def test_a_collection_is_deleted_by_selector(maps: Registry) -> None:
     await maps.delete_collection("default", ReadOptions(label_selector="app=x"), {}, options())
     left = await maps.list("default", ReadOptions())
     assert [read(item)["metadata"]["name"] for item in left.items] == ["c"]
+
+
+async def test_a_refused_delete_ends_the_collection_with_its_reason(server: ApiServer, maps: Registry) -> None:
+    class Refuses:
+        name = "refuses"
+
+        def handles(self, resource: object, subresource: str, operation: str) -> bool:
+            return operation == "DELETE"
+
+        async def validate(self, attributes: Attributes) -> None:
+            if attributes.name == "b":
+                raise forbidden(attributes.resource, attributes.name, "no")
+
+    for name in "abc":
+        await maps.create("default", config_map(name), options())
+    server.install(admission=[Refuses()])
+    assert (await failure(maps.delete_collection("default", ReadOptions(), {}, options()))).code == 403
+
+
+async def test_a_merge_patch_is_tried_again_when_somebody_was_faster(maps: Registry) -> None:
+    await maps.create("default", config_map("a"), options())
+
+    def merged(number: int) -> Any:
+        body = {"data": {f"k{number}": "v"}}
+        return patching.patch_of(CONFIG_MAPS, patching.MERGE_PATCH, body)
+
+    await asyncio.gather(*(maps.patch("default", "a", merged(number), options()) for number in range(20)))
+    assert len(read(await maps.get("default", "a"))["data"]) == 20
 
 
 async def test_pages_are_of_one_moment(maps: Registry) -> None:
