@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from proa.api.apps_v1.resources import DEPLOYMENTS, STATEFUL_SETS
 from proa.api.core_v1.resources import NODES, PODS
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.identity import User
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
 from proa.apiserver.plugins.node_restriction import NodeRestriction
+from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
 from proa.machinery.resource import Resource
@@ -88,3 +90,22 @@ async def test_a_restricted_label_cannot_be_set_by_the_node_itself() -> None:
     node = {"metadata": {"labels": {"node-restriction.kubernetes.io/tier": "gold"}}}
     with pytest.raises(StatusError, match="not allowed to set the following labels: node-restriction"):
         await NodeRestriction().validate(attributes(NODES, node, user=KUBELET, name="n1"))
+
+
+async def test_what_nothing_acts_on_is_accepted_with_a_warning() -> None:
+    request = attributes(STATEFUL_SETS, {"spec": {"template": {"spec": {}}}})
+    await NotImplementedWarnings().validate(request)
+    assert request.warnings == ["statefulsets.apps are not implemented yet: no controller makes its pods"]
+
+
+async def test_a_field_that_is_ignored_is_warned_about_once() -> None:
+    spec = {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}}
+    document = {"spec": {"template": {"spec": spec}}}
+    request = attributes(DEPLOYMENTS, document)
+    await NotImplementedWarnings().validate(request)
+    assert request.warnings == [
+        "spec.template.spec.affinity.podAntiAffinity is not implemented yet: the scheduler ignores it"
+    ]
+    unchanged = attributes(DEPLOYMENTS, document, "UPDATE", old=document)
+    await NotImplementedWarnings().validate(unchanged)
+    assert unchanged.warnings == []

@@ -1,0 +1,64 @@
+"""NotImplemented: what the API takes but nothing acts on yet is accepted with a warning, never in silence.
+
+The lists below may only shrink: whoever implements a thing takes its line away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from proa.apiserver.admission import Attributes, Operation
+from proa.machinery.columns import dig
+from proa.machinery.resource import Resource
+
+_IDLE = {
+    "daemonsets.apps": "no controller makes its pods",
+    "statefulsets.apps": "no controller makes its pods",
+    "replicationcontrollers": "no controller makes its pods",
+    "persistentvolumeclaims": "no controller binds it to a volume",
+    "persistentvolumes": "no controller binds it to a claim",
+    "resourcequotas": "it limits nothing",
+    "limitranges": "it limits nothing",
+}
+_POD_TEMPLATES = {
+    "pods": ("spec",),
+    "podtemplates": ("template", "spec"),
+    **dict.fromkeys(
+        ("deployments.apps", "replicasets.apps", "daemonsets.apps", "statefulsets.apps", "replicationcontrollers"),
+        ("spec", "template", "spec"),
+    ),
+}
+_IGNORED = {
+    ("affinity", "podAffinity"): "the scheduler ignores it",
+    ("affinity", "podAntiAffinity"): "the scheduler ignores it",
+    ("topologySpreadConstraints",): "the scheduler ignores it",
+    ("resourceClaims",): "no device is allocated",
+    ("securityContext", "seLinuxOptions"): "containers run without a label",
+    ("securityContext", "appArmorProfile"): "containers run without a profile",
+}
+
+
+class NotImplementedWarnings:
+    name = "NotImplemented"
+
+    def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
+        known = resource.qualified in _IDLE or resource.qualified in _POD_TEMPLATES
+        return operation in ("CREATE", "UPDATE") and not subresource and known
+
+    async def validate(self, attributes: Attributes) -> None:
+        resource = attributes.resource.qualified
+        if resource in _IDLE and attributes.operation == "CREATE":
+            attributes.warnings.append(f"{resource} are not implemented yet: {_IDLE[resource]}")
+        template = _POD_TEMPLATES.get(resource)
+        if template is not None:
+            spec, old = dig(attributes.document, *template), dig(attributes.old, *template)
+            attributes.warnings.extend(_ignored(spec or {}, old or {}, ".".join(template)))
+
+
+def _ignored(spec: Mapping[str, Any], old: Mapping[str, Any], path: str) -> Iterator[str]:
+    """Warnings about what `spec` says newly."""
+    for names, what in _IGNORED.items():
+        value = dig(spec, *names)
+        if value and value != dig(old, *names):
+            yield f"{path}.{'.'.join(names)} is not implemented yet: {what}"
