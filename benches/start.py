@@ -15,6 +15,7 @@ from benches import clusters, load
 from benches.clusters import UnusableError
 from benches.load import Endpoint
 from benches.measure import Figure, Report, median
+from benches.pods import runs
 from benches.subject import endpoint_of
 from benches.watched import Document, Good, Watched
 from proa.client import kubeconfig
@@ -117,7 +118,7 @@ async def _pod_runs(paths: ClusterPaths, image: str, start: float, times: dict[s
                 await asyncio.sleep(_PAUSE)
     finally:
         await client.close()
-    running = await _seen(paths, path, lambda _, pod: pod["status"].get("phase") == "Running", patience)
+    running = await _seen(paths, path, runs, patience)
     times["first pod Running"] = running - start
 
 
