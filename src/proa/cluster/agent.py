@@ -117,6 +117,7 @@ class Agent:
         await informers.start()
         await kubelet.start()
         await network_task
+        kubelet.node.changed()
         report("dns-ready", {"node": self._name})
         await _ready(own_node)
         report("node-ready", {"node": self._name})

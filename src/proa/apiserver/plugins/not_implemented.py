@@ -34,9 +34,13 @@ _IGNORED = {
     ("affinity", "podAntiAffinity"): "the scheduler ignores it",
     ("topologySpreadConstraints",): "the scheduler ignores it",
     ("resourceClaims",): "no device is allocated",
+    ("hostUsers",): "containers share the host's user namespace",
+    ("securityContext", "supplementalGroupsPolicy"): "groups of the image are merged",
     ("securityContext", "seLinuxOptions"): "containers run without a label",
     ("securityContext", "appArmorProfile"): "containers run without a profile",
 }
+# Absent, empty, or `hostUsers: true`, which is how it is.
+_NOTHING = (None, "", [], {}, True)
 
 
 class NotImplementedWarnings:
@@ -60,5 +64,5 @@ def _ignored(spec: Mapping[str, Any], old: Mapping[str, Any], path: str) -> Iter
     """Warnings about what `spec` says newly."""
     for names, what in _IGNORED.items():
         value = dig(spec, *names)
-        if value and value != dig(old, *names):
+        if value not in _NOTHING and value != dig(old, *names):
             yield f"{path}.{'.'.join(names)} is not implemented yet: {what}"
