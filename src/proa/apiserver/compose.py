@@ -214,6 +214,7 @@ class ApiServer:
                 self.registry(NODES),
                 self.registry(SERVICES),
                 self.registry(ENDPOINT_SLICES),
+                self.may,
                 self.config.kubelet_tls,
             )
         for resource in self._resources:

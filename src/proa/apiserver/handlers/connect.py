@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,10 +18,12 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from proa.apiserver.identity import User
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import Reply, Stream
+from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 
@@ -43,12 +45,19 @@ class ConnectHandlers:
     """`kubelet_tls` authenticates this server to kubelets and verifies them; None: they are not reachable."""
 
     def __init__(
-        self, pods: Registry, nodes: Registry, services: Registry, slices: Registry, kubelet_tls: ssl.SSLContext | None
+        self,
+        pods: Registry,
+        nodes: Registry,
+        services: Registry,
+        slices: Registry,
+        may: Callable[[User, RequestInfo], None],
+        kubelet_tls: ssl.SSLContext | None,
     ) -> None:
         self._pods = pods
         self._nodes = nodes
         self._services = services
         self._slices = slices
+        self._may = may
         self._tls = kubelet_tls
         self._session: aiohttp.ClientSession | None = None
         self._open = 0
@@ -112,6 +121,8 @@ class ConnectHandlers:
     async def _connecting(self, request: Request) -> Document:
         """The pod, after admission of a connection to it."""
         info = request.info
+        if info.verb == "get":  # a WebSocket opens with GET, but to read pods is not to run things in them
+            self._may(request.user, info._replace(verb="create"))
         options = WriteOptions(request.user, document=dict(request.query))
         pod = await self._pod(info.namespace, info.name)
         await self._pods.admit("CONNECT", info.subresource, info.namespace, info.name, None, options)
