@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from proa.aio.clock import Clock, SystemClock
-from proa.api.core_v1.resources import BINDINGS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
+from proa.api.core_v1.resources import BINDINGS, COMPONENT_STATUSES, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
 from proa.apiserver import keys
@@ -25,6 +25,7 @@ from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.allocators.services import ServiceAllocator
 from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces
 from proa.apiserver.codec import codec_of
+from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.conversion import CONVERSIONS
 from proa.apiserver.dispatch import Dispatcher, Handle, Served
 from proa.apiserver.handlers.connect import ConnectHandlers
@@ -263,6 +264,9 @@ class ApiServer:
                 declared = resource.subresource(subresource)
                 kind = declared.type if declared is not None and declared.type is not None else resource.type
                 table[subresource, "create"] = action_handler(action, kind)
+        if resource is COMPONENT_STATUSES:
+            computed = ResourceHandlers(ComponentStatuses(self.config.store))
+            return table | {("", "get"): computed.get, ("", "list"): computed.list}
         identity = (resource.group, resource.version, resource.plural)
         if identity not in self.registries:
             return table

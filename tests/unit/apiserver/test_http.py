@@ -264,3 +264,21 @@ async def test_apply_creates_then_updates_and_names_conflicts(http: aiohttp.Clie
     assert (await apply("one", "w")).status == 200
     assert (await apply("two", "x")).status == 409
     assert (await apply("two", "x", force="true")).status == 200
+
+
+async def test_the_store_is_a_component(http: aiohttp.ClientSession) -> None:
+    async with http.get("/api/v1/componentstatuses") as answer:
+        items = (await answer.json())["items"]
+    assert [(each["metadata"]["name"], each["conditions"][0]["status"]) for each in items] == [("etcd-0", "True")]
+    async with http.get("/api/v1/componentstatuses/other") as answer:
+        assert answer.status == 404
+
+
+async def test_every_declared_verb_is_served(listening: ApiServer, http: aiohttp.ClientSession) -> None:
+    for prefix in ("/api/v1", "/apis/apps/v1", "/apis/rbac.authorization.k8s.io/v1", "/apis/events.k8s.io/v1"):
+        async with http.get(prefix) as answer:
+            resources = (await answer.json())["resources"]
+        for resource in resources:
+            if "list" in resource["verbs"]:
+                async with http.get(f"{prefix}/{resource['name']}") as answer:
+                    assert answer.status == 200, resource["name"]

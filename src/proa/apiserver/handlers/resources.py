@@ -9,9 +9,10 @@ from __future__ import annotations
 import builtins
 import random
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from proa.apiserver import patching
+from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.handlers import views
 from proa.apiserver.listing import ItemList
 from proa.apiserver.negotiation import PLAIN, YAML, Accepted, accepted, decode_body, encode_yaml, media_type
@@ -52,8 +53,8 @@ def write_options(request: Request, raw: bytes | None = None) -> WriteOptions:
 class ResourceHandlers:
     """The handlers of one resource."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry | ComponentStatuses) -> None:
+        self._registry = cast(Registry, registry)  # of what is computed only the reading verbs are served
         resource = registry.resource
         kind = resource.list_type.__name__ if resource.list_type is not None else resource.kind + "List"
         self._list_open = f'{{"kind":"{kind}","apiVersion":"{resource.api_version}","metadata":{{"resourceVersion":"'
