@@ -37,7 +37,8 @@ def _show(found: ClusterStatus) -> None:
 
     click.echo(f"Cluster {found.name!r} in {found.root}")
     click.echo(f"API {found.server}: {found.api_fault or 'ready'}")
-    click.echo(f"DNS {found.dns_address}: {found.dns_fault or 'answers'}" if found.nodes else "DNS: no node serves it")
+    if any(each.name.startswith("agent-") for each in found.components):
+        click.echo(f"DNS {found.dns_address}: {found.dns_fault or 'answers'}")
     click.echo(f"Pods {found.pod_cidr}, Services {found.service_cidr}, store {_size(found.store)}")
     click.echo()
     rows = [("COMPONENT", "PID", "UPTIME", "MEMORY", "CPU")]

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from proa.base.errors import ProaError
+from proa.cluster import processes
 from proa.cluster import settings as stored
 from proa.cluster.paths import ClusterPaths, data_root, known_clusters
 from proa.cluster.settings import Settings
@@ -28,19 +29,21 @@ class Wish:
     simulated_nodes: int | None = None
 
 
-def ensure(paths: ClusterPaths, wish: Wish) -> tuple[Settings, bool]:
-    """The cluster's settings, brought in line with the wish, and whether it is new.
+def ensure(paths: ClusterPaths, wish: Wish) -> tuple[Settings, Settings | None]:
+    """The cluster's settings, brought in line with the wish, and what they were; None for a new cluster.
 
     Raises CannotCreateError, SettingsError. To be called under the cluster's lock.
     """
     settings = stored.load(paths)
     if settings is None:
-        others = [found for each in known_clusters().values() if (found := stored.load(each)) is not None]
-        chosen = stored.choose(wish.name, others, api_port=wish.api_port or 0)
-        settings = _resized(chosen, wish, new=True)
-        stored.save(paths, settings)
-        _make_known(paths, wish.name)
-        return settings, True
+        # Two clusters that begin at once must not choose the same addresses and port.
+        with processes.locked(data_root() / "clusters.lock"):
+            others = [found for each in known_clusters().values() if (found := stored.load(each)) is not None]
+            chosen = stored.choose(wish.name, others, api_port=wish.api_port or 0)
+            created = _resized(chosen, wish, new=True)
+            _make_known(paths, wish.name)
+            stored.save(paths, created)
+        return created, None
     if settings.name != wish.name:
         raise CannotCreateError(f"{paths.root} holds the cluster {settings.name!r}: use --name {settings.name}")
     if wish.api_port and wish.api_port != settings.api_port:
@@ -52,7 +55,7 @@ def ensure(paths: ClusterPaths, wish: Wish) -> tuple[Settings, bool]:
     if resized != settings:
         stored.save(paths, resized)
     _make_known(paths, wish.name)
-    return resized, False
+    return resized, settings
 
 
 def _resized(settings: Settings, wish: Wish, *, new: bool) -> Settings:
@@ -66,8 +69,8 @@ def _resized(settings: Settings, wish: Wish, *, new: bool) -> Settings:
         nodes = settings.nodes
     if nodes < settings.nodes and not new:
         raise CannotCreateError(
-            f"the cluster {settings.name!r} has {settings.nodes} nodes, whose pods would be lost: it can get more, or be "
-            "made anew after `proa down --purge`"
+            f"the cluster {settings.name!r} has {settings.nodes} nodes, whose pods would be lost: it can get more, or "
+            "be made anew after `proa down --purge`"
         )
     if nodes and not privileged:
         raise CannotCreateError(

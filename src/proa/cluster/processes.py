@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +83,16 @@ def components(paths: ClusterPaths, settings: Settings) -> tuple[Component, ...]
     return (Component(SERVER, (SERVER, *where)), *agents)
 
 
-@contextlib.contextmanager
-def changing(paths: ClusterPaths) -> Iterator[None]:
+def changing(paths: ClusterPaths) -> AbstractContextManager[None]:
     """Hold the cluster's lock; waits for another `up`, `stop` or `down` to end."""
-    paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return locked(paths.lock)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of this file for the block; waits for whoever has it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -92,10 +92,16 @@ def status(paths: ClusterPaths, settings: Settings) -> ClusterStatus:
         len(others),
         sum(_resident(each.pid) for each in others),
         api_fault,
-        health.dns_fault(settings) if settings.nodes and alive else "",
+        _dns_fault(settings, running=bool(alive)),
         nodes,
         sum(each.stat().st_size for each in paths.store.rglob("*")),
     )
+
+
+def _dns_fault(settings: Settings, *, running: bool) -> str:
+    if not settings.nodes:
+        return ""  # simulated nodes serve none, and nothing runs that would ask
+    return health.dns_fault(settings) if running else "not running"
 
 
 def _component(name: str, identity: Identity | None) -> ComponentStatus:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from proa.base.errors import ProaError
-from proa.cluster import creation, health, processes, teardown, verify
+from proa.cluster import creation, down, health, processes, teardown, verify
 from proa.cluster.credentials import Credentials
 from proa.cluster.notify import Listener
 from proa.cluster.paths import ClusterPaths
-from proa.cluster.processes import Component
+from proa.cluster.processes import SERVER, Component
 from proa.cluster.settings import Settings
 from proa.kubectl.client import Client
 from proa.linux.command import Daemon
@@ -31,6 +31,7 @@ _STEPS = {
     "api-ready": "API ready",
     "controllers-ready": "controllers running",
     "scheduler-ready": "scheduler running",
+    "simulated-nodes-ready": "simulated nodes Ready",
     "node-ready": "node {node} Ready",
     "dns-ready": "DNS answers",
 }
@@ -125,13 +126,16 @@ def up(paths: ClusterPaths, wish: creation.Wish, tell: Tell) -> Up:
         tell(words, time.monotonic() - began)
 
     with processes.changing(paths):
-        settings, new = creation.ensure(paths, wish)
+        settings, before = creation.ensure(paths, wish)
         processes.forget_last_boot(paths)
         alive = processes.all_running(paths)
         if not alive:
             if reaped := teardown.reap(paths, settings):
                 say(f"removed {reaped} leftovers of a cluster that died")
-            verify.remember(paths)
+            verify.remember(paths, settings)
+        if SERVER in alive and before is not None and before.simulated_nodes != settings.simulated_nodes:
+            # The server has the simulated nodes in it, and reads how many when it starts.
+            processes.stop(alive.pop(SERVER), down.PATIENCE)
         wanted = processes.components(paths, settings)
         started = [each for each in wanted if each.name not in alive]
         Credentials(paths, settings, datetime.now(UTC)).ensure_server()
@@ -139,16 +143,23 @@ def up(paths: ClusterPaths, wish: creation.Wish, tell: Tell) -> Up:
         deadline = began + PATIENCE
         try:
             for component in started:
-                waiting.add(component, _AGENT_STEPS if component.node else _SERVER_STEPS)
+                waiting.add(component, _steps(component, settings))
             if started:
                 say(f"started {', '.join(each.name for each in started)}")
             waiting.wait(deadline)
         finally:
             waiting.close()
-        if len(started) < len(wanted) or settings.simulated_nodes:
+        if len(started) < len(wanted):
             _ask(paths, settings, deadline)
             say("API, nodes and DNS answer" if settings.nodes else "API and nodes answer")
-    return Up(settings, new, tuple(each.name for each in started))
+    return Up(settings, before is None, tuple(each.name for each in started))
+
+
+def _steps(component: Component, settings: Settings) -> tuple[str, ...]:
+    """What it reports on its way."""
+    if component.node:
+        return _AGENT_STEPS
+    return (*_SERVER_STEPS, *(("simulated-nodes-ready",) if settings.simulated_nodes else ()))
 
 
 def _ask(paths: ClusterPaths, settings: Settings, deadline: float) -> None:

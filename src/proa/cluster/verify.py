@@ -10,10 +10,10 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from proa.cluster.paths import ClusterPaths, known_clusters
+from proa.cluster.paths import ClusterPaths
 from proa.cluster.processes import Identity
 from proa.cluster.settings import Settings, write_private
 from proa.linux import cgroups
@@ -30,7 +30,7 @@ _MARK = re.compile(r"\b(?:proa-|pv|pn)([0-9a-f]{6})")
 _DIRECTORIES = ("/run/netns", "/run/proa")
 
 
-def remember(paths: ClusterPaths) -> None:
+def remember(paths: ClusterPaths, settings: Settings) -> None:
     """Write down the machine as it is, unless that was done before for this cluster and holds: once in a boot."""
     boot = _boot_id()
     try:
@@ -38,7 +38,7 @@ def remember(paths: ClusterPaths) -> None:
             return
     except (FileNotFoundError, ValueError, KeyError):
         pass
-    write_private(_snapshot(paths), json.dumps({"boot": [boot], **machine()}).encode())
+    write_private(_snapshot(paths), json.dumps({"boot": [boot], **machine(paths, settings)}).encode())
 
 
 def remembered(paths: ClusterPaths) -> Machine | None:
@@ -52,19 +52,25 @@ def remembered(paths: ClusterPaths) -> Machine | None:
     return {kind: tuple(objects) for kind, objects in found.items()}
 
 
-def machine() -> Machine:
-    """What the machine has of every kind a cluster makes. Needs root for nft's tables; without it they are left out."""
-    found: dict[str, tuple[str, ...]] = {
-        "link": tuple(sorted(_links())),
-        "route": tuple(sorted(_routes())),
-        "mount": tuple(sorted(_mounts())),
-        "cgroup": tuple(sorted(_cgroups())),
-        "sysctl": tuple(f"{name}={_read(Path('/proc/sys') / name)}" for name in _SYSCTLS),
-        "file": tuple(sorted(_files())),
+def machine(paths: ClusterPaths, settings: Settings) -> Machine:
+    """What the machine has of every kind a cluster makes, other clusters' objects left out.
+
+    nft's tables need root; without it they are left out.
+    """
+    found: dict[str, Iterable[str]] = {
+        "link": _links(),
+        "route": _routes(),
+        "mount": _mounts(),
+        "cgroup": _cgroups(),
+        "sysctl": (f"{name}={_read(Path('/proc/sys') / name)}" for name in _SYSCTLS),
+        "file": _files(),
     }
     if nft.available() and os.geteuid() == 0:
-        found["nft"] = tuple(sorted(asyncio.run(_rules())))
-    return found
+        found["nft"] = asyncio.run(_rules())
+    return {
+        kind: tuple(sorted(each for each in objects if not _is_others(each, paths, settings)))
+        for kind, objects in found.items()
+    }
 
 
 def processes_of(paths: ClusterPaths, settings: Settings) -> frozenset[Identity]:
@@ -103,7 +109,7 @@ def differences(
 
     Without knowledge of the time before, only what carries the cluster's name can be told.
     """
-    after = machine()
+    after = machine(paths, settings)
     found: list[str] = []
     if before is None:
         mark = names.cluster_hash(settings.name)
@@ -112,21 +118,25 @@ def differences(
     else:
         for kind in before.keys() & after.keys():
             old, new = set(before[kind]), set(after[kind])
-            found += [f"+ {kind} {each}" for each in new - old if not _is_others(each, settings)]
-            found += [f"- {kind} {each}" for each in old - new if not _is_others(each, settings)]
+            found += [f"+ {kind} {each}" for each in new - old]
+            found += [f"- {kind} {each}" for each in old - new]
     found += [f"+ process {each.pid} {_command(each.pid)}" for each in ours if each.alive]
     if purged and paths.root.exists():
         found.append(f"+ file {paths.root}")
     return tuple(sorted(found))
 
 
-def _is_others(words: str, settings: Settings) -> bool:
+def _is_others(words: str, paths: ClusterPaths, settings: Settings) -> bool:
     """Whether it carries the mark of another cluster and not ours."""
     marks = set(_MARK.findall(words))
     if words.startswith(_GROUP):
         return words != f"{_GROUP}{settings.name}"
-    roots = [str(paths.root) for name, paths in known_clusters().items() if name != settings.name]
-    return bool(marks and names.cluster_hash(settings.name) not in marks) or any(root in words for root in roots)
+    if words.startswith("/"):
+        path = Path(words.partition(" ")[0])
+        return not path.is_relative_to(paths.root) and any(
+            (each / paths.settings.name).exists() for each in path.parents
+        )
+    return bool(marks) and names.cluster_hash(settings.name) not in marks
 
 
 def _links() -> Iterator[str]:
@@ -151,10 +161,7 @@ def _mounts() -> Iterator[str]:
 
 def _cgroups() -> Iterator[str]:
     tree = cgroups.detect()
-    for top in tree.children(""):
-        if top == "proa":
-            yield " proa "
-            yield from (f" proa/{name} " for name in tree.children("proa"))
+    yield from (f"{_GROUP}{name}" for name in tree.children(_GROUP))
 
 
 async def _rules() -> list[str]:
