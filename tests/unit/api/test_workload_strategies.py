@@ -28,6 +28,15 @@ def test_a_deployment_rolls_a_quarter_at_a_time_by_default() -> None:
     assert spec["template"]["spec"]["containers"][0]["imagePullPolicy"] == "Always"
 
 
+def test_a_template_gets_no_requests_from_limits_and_no_host_ports() -> None:
+    main = {"name": "a", "image": "x", "resources": {"limits": {"cpu": "1"}}, "ports": [{"containerPort": 80}]}
+    document = workload()
+    document["spec"]["template"]["spec"] = {"hostNetwork": True, "containers": [main]}
+    (main,) = defaulted(DEPLOYMENTS, document)["spec"]["template"]["spec"]["containers"]
+    assert main["resources"] == {"limits": {"cpu": "1"}}
+    assert "hostPort" not in main["ports"][0]  # type: ignore[index]
+
+
 @pytest.mark.parametrize("resource", [DEPLOYMENTS, DAEMON_SETS, STATEFUL_SETS])
 def test_a_selector_must_match_the_template_and_may_not_change(resource: Any) -> None:
     assert create_errors(resource, workload()) == []

@@ -1,4 +1,4 @@
-"""Defaults of a pod spec that depend on other fields; every pod template has them too."""
+"""Defaults of a pod spec that depend on other fields: those that templates have too, and those only pods get."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from typing import Any
 
 Document = dict[str, Any]
 _SOURCELESS = {"name"}
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+
+
+def default_pod(spec: Document) -> None:
+    """Fill in a pod's spec, in place. Requests and host ports follow from limits and ports only here: in a template
+    they would be fixed for good, and no longer follow when its user changes the others."""
+    default_pod_spec(spec)
+    for kind in _CONTAINERS:
+        for container in spec.get(kind) or ():
+            _default_requests(container)
+            if spec.get("hostNetwork") and kind != "ephemeralContainers":
+                for port in container.get("ports") or ():
+                    port.setdefault("hostPort", port.get("containerPort"))
 
 
 def default_pod_spec(spec: Document) -> None:
@@ -16,18 +29,13 @@ def default_pod_spec(spec: Document) -> None:
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
-    on_host_network = spec.get("hostNetwork")
-    for kind in ("initContainers", "containers", "ephemeralContainers"):
+    for kind in _CONTAINERS:
         for container in spec.get(kind) or ():
-            _default_container(container)
-            if on_host_network and kind != "ephemeralContainers":
-                for port in container.get("ports") or ():
-                    port.setdefault("hostPort", port.get("containerPort"))
+            if not container.get("imagePullPolicy"):
+                container["imagePullPolicy"] = default_pull_policy(container.get("image") or "")
 
 
-def _default_container(container: Document) -> None:
-    if not container.get("imagePullPolicy"):
-        container["imagePullPolicy"] = default_pull_policy(container.get("image") or "")
+def _default_requests(container: Document) -> None:
     resources = container.get("resources")
     limits = resources.get("limits") if resources else None
     if resources is not None and limits:

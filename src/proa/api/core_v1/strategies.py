@@ -15,7 +15,7 @@ from proa.api.core_v1.identity import Namespace
 from proa.api.core_v1.node import Node
 from proa.api.core_v1.persistent_volume import PersistentVolume
 from proa.api.core_v1.pod import Pod
-from proa.api.core_v1.pod_defaults import default_pod_spec, default_pod_template
+from proa.api.core_v1.pod_defaults import default_pod, default_pod_template
 from proa.api.core_v1.pod_validation import check_names, validate_pod_spec, without_mutable
 from proa.api.core_v1.replication import ReplicationController
 from proa.api.core_v1.template import PodTemplate
@@ -32,7 +32,7 @@ class PodStrategy(DefaultStrategy):
     def default(self, document: Document) -> None:
         spec = document.get("spec")
         if spec is not None:
-            default_pod_spec(spec)
+            default_pod(spec)
 
     def prepare_for_create(self, document: Document) -> None:
         document["status"] = {"phase": "Pending"}
