@@ -74,10 +74,6 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(f"needs root and the programs kubectl and busybox; missing: {', '.join(missing) or 'root'}")
     root = Path(tempfile.mkdtemp(prefix="proa-e2e-"))
     cluster = Cluster(f"e2e{os.getpid()}", root)
-    # Ranges that clusters of other data directories, which this one does not know of, are not likely to have.
-    slot = 20 + os.getpid() % 60
-    chosen = stored.choose(cluster.name, [], api_port=0)
-    stored.save(cluster.paths, stored.Settings(name=cluster.name, api_port=chosen.api_port, slot=slot))
     try:
         asyncio.run(pack_images(root / "images"))
         cluster.proa("up")
