@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from proa.cli.options import cluster_options, existing
+from proa.cli.options import cluster_options, cluster_paths
+from proa.cluster import settings as stored
 
 LEVELS = click.Choice(("debug", "info", "warning", "error"))
 
@@ -18,11 +19,16 @@ LEVELS = click.Choice(("debug", "info", "warning", "error"))
 def command(name: str, data_dir: Path | None, log_level: str, log_file: Path | None) -> None:
     """Run the control plane of a cluster in the foreground until SIGTERM or Ctrl-C.
 
-    The cluster must have been created by `proa up` before. Reports readiness as sd_notify(3) does.
+    A cluster that does not exist is created. Reports readiness as sd_notify(3) does.
     """
-    paths, settings = existing(name, data_dir)
-    from proa.cluster import foreground, processes
+    paths = cluster_paths(name, data_dir)
+    from proa.cluster import creation, foreground, processes
     from proa.cluster.server import run_server
+
+    settings = stored.load(paths)
+    if settings is None:
+        with processes.changing(paths):
+            settings, _ = creation.ensure(paths, creation.Wish(name))
 
     foreground.run(
         paths,

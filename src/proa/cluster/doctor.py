@@ -156,7 +156,7 @@ def _ports() -> Finding:
     port = stored.DEFAULT_API_PORT
     if port in taken:
         return Finding(
-            "API port", Level.GOOD, f"{port} is the cluster {taken[port]!r}'s; another gets the next free one"
+            "API port", Level.GOOD, f"{port} belongs to the cluster {taken[port]!r}; another gets the next free one"
         )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -134,7 +134,7 @@ def _is_others(words: str, paths: ClusterPaths, settings: Settings) -> bool:
     if words.startswith("/"):
         path = Path(words.partition(" ")[0])
         return not path.is_relative_to(paths.root) and any(
-            (each / paths.settings.name).exists() for each in path.parents
+            os.path.exists(each / paths.settings.name) for each in path.parents
         )
     return bool(marks) and names.cluster_hash(settings.name) not in marks
 
