@@ -17,6 +17,7 @@ from proa.aio.clock import Clock, SystemClock
 from proa.aio.tasks import TaskFailedError, TaskScope
 from proa.api.core_v1 import Pod, Service
 from proa.api.core_v1.resources import PODS, SERVICES
+from proa.base.journal import Journal
 from proa.client.events import EventRecorder, Events
 from proa.client.informer import Informer, Informers
 from proa.client.protocol import Client
@@ -27,7 +28,7 @@ from proa.kubelet.node import NodeReporter, node_labels
 from proa.kubelet.pods import Pods
 from proa.kubelet.prober import NetworkProber
 from proa.kubelet.references import References
-from proa.kubelet.services import Journal, NodeConfig, Objects, Prober, ServiceLister, Services, Volumes
+from proa.kubelet.services import NodeConfig, Objects, Prober, ServiceLister, Services, Volumes
 from proa.kubelet.status import Host
 from proa.runtime.protocol import Images, Runtime, RuntimeFault
 

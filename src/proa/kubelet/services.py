@@ -44,13 +44,6 @@ class StepError(ProaError):
         self.container = container
 
 
-class Journal(Protocol):
-    """Kernel objects are recorded before they are made and forgotten after they are gone: kind 'mount', a path."""
-
-    def record(self, kind: str, identity: str) -> None: ...
-    def forget(self, kind: str, identity: str) -> None: ...
-
-
 class Objects(Protocol):
     """The objects pods refer to (ConfigMaps, Secrets): fetched when first asked for, kept current while in use."""
 

@@ -21,6 +21,7 @@ from typing import Protocol
 from proa.aio.clock import Clock
 from proa.api.core_v1 import EmptyDirVolumeSource, HostPathVolumeSource, Pod, Volume, VolumeMount
 from proa.base.errors import ProaError
+from proa.base.journal import Journal
 from proa.client.protocol import Client
 from proa.kubelet import labels
 from proa.kubelet.atomic import Payload, write_atomically
@@ -29,7 +30,7 @@ from proa.kubelet.hostnames import hostname_of
 from proa.kubelet.logs import tail
 from proa.kubelet.netfiles import hosts_file, parse_resolver, resolver_of
 from proa.kubelet.payloads import PayloadMaker, Tokens, VolumeError
-from proa.kubelet.services import AnyContainer, Journal, NodeConfig, Objects, StepError
+from proa.kubelet.services import AnyContainer, NodeConfig, Objects, StepError
 from proa.kubelet.status import Host
 from proa.linux.mounts import MS_NODEV, MS_NOSUID, mount, unmount
 from proa.machinery.quantity import parse

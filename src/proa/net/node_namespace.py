@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
+from proa.base.journal import Journal
 from proa.linux.mounts import MS_BIND, mount
 from proa.linux.namespaces import NEWNET, bring_loopback_up, setns, unshare
 from proa.linux.netns import THREAD_NETNS, entered
 from proa.net import names
 from proa.net import rtnetlink as rt
-from proa.net.protocol import Journal
 
 _UPLINK = "eth0"
 _MTU = 1500

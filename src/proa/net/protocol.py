@@ -40,28 +40,6 @@ class HostPort(Protocol):
     def host_ip(self) -> str: ...
 
 
-class Journal(Protocol):
-    """Where the kernel objects of a cluster are written down, so that teardown removes exactly those.
-
-    `kind` is "link", "route", "nft-table" or "sysctl"; `identity` is what finds the object again: a link's name,
-    "<destination> via <gateway>|dev <link>", "<family> <table>", "<key>=<value before>".
-    """
-
-    def record(self, kind: str, identity: str) -> None:
-        """Called before the object is made; durable when it returns."""
-
-    def forget(self, kind: str, identity: str) -> None:
-        """Called after the object is gone."""
-
-
-class NoJournal:
-    """The journal of a network whose owner keeps none (tests, a network namespace that dies with its test)."""
-
-    def record(self, kind: str, identity: str) -> None: ...
-
-    def forget(self, kind: str, identity: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Another node: its pods' network and the address that routes to them (Node.spec.podCIDR, InternalIP)."""

@@ -26,11 +26,12 @@ from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
+from proa.base.journal import Journal, NoJournal
 from proa.linux.netns import entered
 from proa.net import firewall, names, nft
 from proa.net import rtnetlink as rt
 from proa.net.addresses import AddressPool, Lease
-from proa.net.protocol import HostPort, Journal, NetworkConfig, NetworkError, NoJournal, Peer, PodAddresses
+from proa.net.protocol import HostPort, NetworkConfig, NetworkError, Peer, PodAddresses
 
 T = TypeVar("T")
 _SYSCTL = Path("/proc/sys")

@@ -11,9 +11,9 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
+from proa.base.journal import Journal, NoJournal
 from proa.net import conntrack, names, nft
 from proa.net.conntrack import Flow
-from proa.net.protocol import Journal, NoJournal
 from proa.proxy.nft import Renderer
 from proa.proxy.plan import ProxyOptions, Ruleset, ServicePort
 

@@ -75,28 +75,6 @@ class Addresses:
     ips: tuple[str, ...] = ()
 
 
-class Journal(Protocol):
-    """Kernel objects are recorded before they are made and forgotten after they are gone (design.md, section 7).
-
-    Kinds and identities: 'directory' and 'process' (a pid file: "<pid> <start time>") are paths; 'cgroup' is the path
-    below each hierarchy's root. The runtime makes no mount the host can see: a container's mounts live and die with
-    its own mount namespace, so nothing of kind 'mount' or 'netns' is recorded.
-    """
-
-    def record(self, kind: str, identity: str) -> None: ...
-    def forget(self, kind: str, identity: str) -> None: ...
-
-
-class NoJournal:
-    """For tests and tools that clean up by themselves."""
-
-    def record(self, kind: str, identity: str) -> None:
-        return None
-
-    def forget(self, kind: str, identity: str) -> None:
-        return None
-
-
 class HostNetwork:
     """A pod network that connects nothing: for tests and for nodes whose pods all use the host's network."""
 

@@ -18,11 +18,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from proa.aio.tasks import TaskFailedError, TaskScope
+from proa.base.journal import Journal, NoJournal
 from proa.linux import cgroups
 from proa.linux.process import resident_bytes
 from proa.runtime.embedded import plan, records, sessions, wire
 from proa.runtime.embedded.client import ShimError, ShimGoneError
-from proa.runtime.embedded.collaborators import HostNetwork, ImageStore, Journal, NoJournal, PodNetwork
+from proa.runtime.embedded.collaborators import HostNetwork, ImageStore, PodNetwork
 from proa.runtime.embedded.nursery import Nursery
 from proa.runtime.embedded.readiness import readable
 from proa.runtime.embedded.sandbox import Sandbox
