@@ -13,6 +13,7 @@ from proa.api.core_v1 import Container, EnvVar, Pod, PodSpec, Probe, TCPSocketAc
 from proa.api.core_v1.resources import EVENTS, NODES, PODS
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import MASTERS, User
+from proa.base.build import KUBERNETES_VERSION
 from proa.client.protocol import Client
 from proa.kubelet.simulated import SimulatedNodes
 from proa.machinery.meta import ObjectMeta
@@ -52,7 +53,7 @@ def test_nodes_register_and_keep_their_leases() -> None:
         assert node.status.allocatable["pods"] == "110"
         assert {each.type: each.status for each in node.status.conditions}["Ready"] == "True"
         assert node.metadata.labels["kubernetes.io/hostname"] == "simulated-0"
-        assert node.status.nodeInfo.kubeletVersion == "v1.36.0"
+        assert node.status.nodeInfo.kubeletVersion == KUBERNETES_VERSION
         await clock.advance(1)
         before = await client.get(LEASES, "simulated-1", "kube-node-lease")
         await clock.advance(10)

@@ -30,7 +30,7 @@ from proa.apiserver.conversion import CONVERSIONS
 from proa.apiserver.dispatch import Dispatcher, Handle, Served
 from proa.apiserver.handlers.connect import ConnectHandlers
 from proa.apiserver.handlers.discovery import DiscoveryHandlers
-from proa.apiserver.handlers.health import KUBERNETES_VERSION, HealthHandlers, metrics_handler, version
+from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
 from proa.apiserver.handlers.openapi import OpenApiHandlers
 from proa.apiserver.handlers.resources import ResourceHandlers
 from proa.apiserver.handlers.subresources import (
@@ -59,6 +59,7 @@ from proa.apiserver.reply import JSON, Reply, json_reply
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
 from proa.apiserver.server import HttpServer, Request, Response
+from proa.base.build import KUBERNETES_VERSION
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
@@ -320,7 +321,7 @@ class ApiServer:
         for probe in ("/healthz", "/livez", "/readyz"):
             serve(probe, health.health)
             serve(probe + "/", health.health)
-        openapi = OpenApiHandlers(lambda: self._resources, f"v{KUBERNETES_VERSION}")
+        openapi = OpenApiHandlers(lambda: self._resources, KUBERNETES_VERSION)
         serve("/openapi/v2", openapi.v2)
         serve("/openapi/v3", openapi.index)
         serve("/openapi/v3/", openapi.group)

@@ -6,19 +6,16 @@ import platform
 import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
+
+VERSION = "0.1.0"
+"""The version of the proa package: said here, because a checkout that is not installed has no metadata."""
 
 KUBERNETES_MAJOR = "1"
 KUBERNETES_MINOR = "36"
-KUBERNETES_VERSION = f"v{KUBERNETES_MAJOR}.{KUBERNETES_MINOR}.0"
+KUBERNETES_VERSION = f"v{KUBERNETES_MAJOR}.{KUBERNETES_MINOR}.2"
+"""The release whose API and behaviour are followed."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-
-
-@cache
-def version() -> str:
-    """The version of the proa package."""
-    return metadata.version("proa")
 
 
 def architecture() -> str:
@@ -43,7 +40,7 @@ def build() -> Build:
     return Build(
         major=KUBERNETES_MAJOR,
         minor=KUBERNETES_MINOR,
-        git_version=f"{KUBERNETES_VERSION}+proa.{version()}",
+        git_version=f"{KUBERNETES_VERSION}+proa.{VERSION}",
         platform=f"{sys.platform}/{architecture()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from proa.base.build import build, version
+from proa.base.build import VERSION, build
 
 
 @click.command()
@@ -17,8 +17,8 @@ def command(output: str | None) -> None:
 
         click.echo(
             json.dumps(
-                {"proa": version(), "kubernetes": about.git_version, "platform": about.platform, "python": about.python}
+                {"proa": VERSION, "kubernetes": about.git_version, "platform": about.platform, "python": about.python}
             )
         )
         return
-    click.echo(f"proa {version()}, Kubernetes {about.git_version}, {about.python} on {about.platform}")
+    click.echo(f"proa {VERSION}, Kubernetes {about.git_version}, {about.python} on {about.platform}")

@@ -28,7 +28,7 @@ from proa.api.core_v1 import (
     NodeSystemInfo,
 )
 from proa.api.core_v1.resources import NODES
-from proa.base.build import KUBERNETES_VERSION, version
+from proa.base.build import KUBERNETES_VERSION, VERSION
 from proa.base.errors import ProaError
 from proa.client.events import EventRecorder
 from proa.client.protocol import Client
@@ -325,7 +325,7 @@ class NodeReporter:
                 bootID=facts.boot_id,
                 kernelVersion=facts.kernel_version,
                 osImage=facts.os_image,
-                containerRuntimeVersion=f"{runtime_name}://{runtime_version or version()}",
+                containerRuntimeVersion=f"{runtime_name}://{runtime_version or VERSION}",
                 kubeletVersion=KUBERNETES_VERSION,
                 kubeProxyVersion="",
                 operatingSystem="linux",

@@ -7,6 +7,7 @@ known by the first bytes, not by a media type that may lie.
 
 from __future__ import annotations
 
+import sys
 import hashlib
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
@@ -133,7 +134,10 @@ def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
 
         return gunzip
     if head.startswith(_ZSTD):
-        from backports import zstd
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
 
         return zstd.ZstdDecompressor
     return None

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
-from importlib import metadata
 
 from proa.apiserver.metrics import RequestMetrics
 from proa.apiserver.reply import json_reply, text_reply
 from proa.apiserver.server import Request, Response
+from proa.base.build import KUBERNETES_MAJOR as MAJOR
+from proa.base.build import KUBERNETES_MINOR as MINOR
+from proa.base.build import build
 from proa.machinery import status as failures
 
 Check = Callable[[], Awaitable[str]]
 """'' when all is well, else what is not. Must answer at once."""
-
-KUBERNETES_VERSION = "1.36.2"
 
 
 class HealthHandlers:
@@ -51,30 +50,24 @@ class HealthHandlers:
         return text_reply("ok")
 
 
-@cache
-def _own_version() -> str:
-    return metadata.version("proa")
-
-
 async def version(request: Request) -> Response:
     """/version: the Kubernetes whose API is served."""
-    major, minor, _ = KUBERNETES_VERSION.split(".")
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    about = build()
     return json_reply(
         {
-            "major": major,
-            "minor": minor,
-            "emulationMajor": major,
-            "emulationMinor": minor,
-            "minCompatibilityMajor": major,
-            "minCompatibilityMinor": str(int(minor) - 1),
-            "gitVersion": f"v{KUBERNETES_VERSION}+proa.{_own_version()}",
+            "major": MAJOR,
+            "minor": MINOR,
+            "emulationMajor": MAJOR,
+            "emulationMinor": MINOR,
+            "minCompatibilityMajor": MAJOR,
+            "minCompatibilityMinor": str(int(MINOR) - 1),
+            "gitVersion": about.git_version,
             "gitCommit": "",
             "gitTreeState": "clean",
             "buildDate": "1970-01-01T00:00:00Z",
             "goVersion": f"python{platform.python_version()}",
             "compiler": platform.python_implementation().lower(),
-            "platform": f"linux/{machine}",
+            "platform": about.platform,
         }
     )
 
