@@ -7,8 +7,8 @@ known by the first bytes, not by a media type that may lie.
 
 from __future__ import annotations
 
-import sys
 import hashlib
+import sys
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
