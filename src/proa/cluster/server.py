@@ -25,6 +25,7 @@ from proa.apiserver.authz.rbac import RbacAuthorizer
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, User
 from proa.apiserver.plugins import default_plugins
+from proa.base.collector import tune_for_server
 from proa.client.events import Events
 from proa.client.informer import Informers
 from proa.cluster import tls
@@ -37,7 +38,7 @@ from proa.control.manager import ControllerManager
 from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings as ControllerSettings
 from proa.dns.service import cluster_service
-from proa.machinery.status import StatusError, is_already_exists
+from proa.machinery.status import StatusError, is_not_found
 from proa.pki.tokens import TokenSigner
 from proa.store.protocol import Store
 
@@ -107,6 +108,7 @@ async def run_server(paths: ClusterPaths, settings: Settings, *, report: Report)
         if settings.simulated_nodes:
             await start_simulated_nodes(server, informers, settings.simulated_nodes, clock, random, stack)
             report("simulated-nodes-ready", {"nodes": settings.simulated_nodes})
+        tune_for_server()
         await asyncio.get_running_loop().create_future()
 
 
@@ -140,6 +142,7 @@ async def start_api(
             service_cidr=settings.service_cidr,
             kubelet_tls=trust.kubelet_tls,
             clock=clock,
+            random=random,
         )
     )
     await server.load()
@@ -232,11 +235,13 @@ async def start_simulated_nodes(
 async def _ensure_dns_service(server: ApiServer, settings: Settings) -> None:
     from proa.api.core_v1.resources import SERVICES
 
+    service, client = cluster_service(settings.dns_address), server.client_for(LOOPBACK)
     try:
-        await server.client_for(LOOPBACK).create(SERVICES, cluster_service(settings.dns_address))
-    except StatusError as error:
-        if not is_already_exists(error):
+        await client.get(SERVICES, service.metadata.name, service.metadata.namespace)
+    except StatusError as error:  # not create first: an address that is taken is refused before a name that is
+        if not is_not_found(error):
             raise
+        await client.create(SERVICES, service)
 
 
 def _log_failure(error: TaskFailedError) -> None:
