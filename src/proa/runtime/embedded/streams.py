@@ -138,13 +138,17 @@ class ProcessStreams:
             return self._lost_code
 
     async def close(self) -> None:
-        if self._exit is not None and not self._exit.done():
-            self._exit.cancel()
-        self._session.close()
-        self._stdout.close()
-        for end in (self._stderr, self._stdin):
-            if end is not None:
-                end.close()
+        try:
+            # Whoever waits for a descriptor must have let go of it before it is closed: its number may be another's next.
+            if self._exit is not None and not self._exit.done():
+                self._exit.cancel()
+                await asyncio.gather(self._exit, return_exceptions=True)
+        finally:
+            self._session.close()
+            self._stdout.close()
+            for end in (self._stderr, self._stdin):
+                if end is not None:
+                    end.close()
 
 
 def open_terminal(master: int) -> tuple[DescriptorReader, DescriptorWriter, Callable[[int, int], None]]:
