@@ -143,8 +143,8 @@ def test_exec_gives_a_shell_in_a_terminal(kubectl: Kubectl) -> None:
         shell.type("tty; stty size\n")
         shell.expect(r"/dev/pts/\d+\r\n")
         shell.expect("30 100\r\n")
-        shell.type("sleep 1000\n")
-        shell.expect("sleep 1000\r\n")
+        shell.type("echo $((6 * 7)); sleep 1000\n")
+        shell.expect("42\r\n")
         shell.type("\x03")  # the interrupt goes to the process inside
         shell.expect("# ")
         shell.type("exit 5\n")
