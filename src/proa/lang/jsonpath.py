@@ -13,6 +13,7 @@ import json
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from proa.base.errors import ProaError
@@ -204,7 +205,10 @@ def _filter(left: Path, compare: Callable[[Any, Any], bool] | None, right: Path 
             raise JsonPathError(f"cannot compare {_text(a[0])} with {_text(b[0])}") from error
 
     def select(values: list[Any], root: Any) -> list[Any]:
-        return [each for value in values if isinstance(value, list) for each in value if matches(each, root)]
+        for value in values:
+            if not isinstance(value, list):
+                raise JsonPathError(f"only an array can be filtered, not {_text(value)[:80]}")
+        return [each for value in values for each in value if matches(each, root)]
 
     return select
 
@@ -272,13 +276,17 @@ def _closing(text: str, opening: int, left: str, right: str) -> int:
 
 
 def _expressions(action: str) -> list[str | Path | _Range]:
-    """Quoted text and paths that stand beside each other in one pair of braces."""
+    """Quoted text and paths in one pair of braces; a path after a path goes on where that ended."""
     found: list[str | Path | _Range] = []
     for part in _split(action, " "):
         if part[:1] in "'\"" and part:
             found.append(_unquote(part))
         elif part:
-            found.append(_path(part))
+            path, before = _path(part), found[-1] if found else ""
+            if isinstance(before, Path):
+                found[-1] = Path(f"{before.text} {part}", (*before.steps, *path.steps), before.from_root)
+            else:
+                found.append(path)
     return found
 
 
@@ -334,10 +342,9 @@ def _path(text: str) -> Path:
             at = end + 1
         elif text.startswith("..", at):
             name, at = _name(text, at + 2)
-            if not name:
-                steps.append(_descend)
-            else:
-                steps.append(_union((_descend,)) if name == "*" else _everywhere(name))
+            if name in ("", "*"):
+                raise JsonPathError(f"'..' must be followed by a field's name in {text!r}")
+            steps.append(_everywhere(name))
         elif text[at] == ".":
             name, at = _name(text, at + 1)
             if name == "*":
@@ -355,6 +362,8 @@ def _name(text: str, at: int) -> tuple[str, int]:
     while at < len(text) and text[at] not in ".[":
         if text[at] == "\\" and at + 1 < len(text):
             at += 1
+        elif text[at].isspace():
+            raise JsonPathError(f"unexpected space in {text!r}")
         found.append(text[at])
         at += 1
     return "".join(found), at
@@ -370,8 +379,10 @@ def _bracket(text: str) -> Select:
 
 
 def _part(text: str) -> Select:
-    if text[:1] in "'\"" and text:
-        return _field(_unquote(text))
+    if text[:1] == "'" and text:
+        # What is quoted is a path of its own, so a dot in a key needs its backslash here, too.
+        steps = _path(f".{text[1:-1]}").steps
+        return lambda values, root: reduce(lambda found, step: step(found, root), steps, values)
     try:
         bounds = [int(each) if each.strip() else None for each in text.split(":")]
     except ValueError:

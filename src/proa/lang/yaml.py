@@ -23,9 +23,6 @@ _BOOLEANS = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"), False),
 }
-# A lone y or n is a string to Go's reader, and the reason why a `y:` key works.
-for _letter in "yYnN":
-    del _BOOLEANS[_letter]
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 # Base 60 and dates: strings to us, not to every reader.
@@ -146,7 +143,7 @@ def _represent_string(dumper: _Dumper, value: str) -> yaml.Node:
     style = None
     if "\n" in value:
         style = None if any(line.endswith(" ") for line in value.split("\n")) else "|"
-    elif value in ("y", "Y", "n", "N") or _looks_otherwise(value) or _OLD_FORMS.fullmatch(value):
+    elif _looks_otherwise(value) or _OLD_FORMS.fullmatch(value):
         style = '"'
     return dumper.represent_scalar(f"{_PREFIX}str", value, style=style)
 
