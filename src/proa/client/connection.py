@@ -42,13 +42,18 @@ class Connection:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.certificate:
-            # OpenSSL wants files; these are anonymous memory and never reach a disk.
-            with ExitStack() as stack:
-                paths = []
-                for name, content in (("certificate", self.certificate), ("key", self.key)):
-                    descriptor = os.memfd_create(name)
-                    stack.callback(os.close, descriptor)
-                    os.write(descriptor, content)
-                    paths.append(f"/proc/self/fd/{descriptor}")
-                context.load_cert_chain(*paths)
+            load_pair(context, self.certificate, self.key)
         return context
+
+
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Give a context its own certificate and key, both PEM. Raises ssl.SSLError."""
+    # OpenSSL wants files; these are anonymous memory and never reach a disk.
+    with ExitStack() as stack:
+        paths = []
+        for name, content in (("certificate", certificate), ("key", key)):
+            descriptor = os.memfd_create(name)
+            stack.callback(os.close, descriptor)
+            os.write(descriptor, content)
+            paths.append(f"/proc/self/fd/{descriptor}")
+        context.load_cert_chain(*paths)

@@ -111,7 +111,9 @@ class Agent:
         kubelet = Kubelet(self._node_config(), kubelet_client, runtime, images, journal=self._journal)
         self._stack.push_async_callback(self._scope.close)
         self._stack.push_async_callback(kubelet.close)
-        serving = tls.serving(credentials.files(f"kubelet-{self._name}"), credentials.authority)
+        serving = tls.serving(
+            credentials.files(f"kubelet-{self._name}").load(), credentials.authority.certificate.read_bytes()
+        )
         await kubelet.serve(serving, _is_api_server)
         network_task = self._scope.spawn(self._start_network(informers, own_node, runtime, network), name="network")
         await informers.start()

@@ -75,7 +75,7 @@ class Trust:
         return cls(
             root_ca=authority.certificate.read_text(),
             token_key=credentials.service_account_key.read_bytes(),
-            tls=tls.serving(credentials.files("apiserver"), authority),
+            tls=tls.serving(credentials.files("apiserver").load(), authority.certificate.read_bytes()),
             kubelet_tls=tls.calling(credentials.files("apiserver-kubelet-client"), authority),
         )
 

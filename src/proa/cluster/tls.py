@@ -1,17 +1,19 @@
-"""TLS contexts from a cluster's certificate files."""
+"""TLS contexts from a cluster's certificates."""
 
 from __future__ import annotations
 
 import ssl
 
+from proa.client.connection import load_pair
 from proa.cluster.credentials import CertificateFiles
+from proa.pki.certificates import KeyPair
 
 
-def serving(own: CertificateFiles, authority: CertificateFiles) -> ssl.SSLContext:
-    """A server that knows clients by certificates of the cluster's authority, and accepts clients without one."""
+def serving(own: KeyPair, authority: bytes) -> ssl.SSLContext:
+    """A server that knows clients by certificates of the authority (PEM), and accepts clients without one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own.certificate, own.key)
-    context.load_verify_locations(authority.certificate)
+    load_pair(context, own.certificate, own.key)
+    context.load_verify_locations(cadata=authority.decode())
     context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
