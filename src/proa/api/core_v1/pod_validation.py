@@ -5,11 +5,13 @@ Source: the API reference of core/v1 Pod; wording as clients know it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from operator import attrgetter
 
 from msgspec.structs import replace
 
-from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleHandler, Probe
+from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleHandler, Probe, ResourceRequirements
 from proa.api.core_v1.pod import PodSpec
 from proa.api.core_v1.volume import Volume
 from proa.machinery.declare import Object
@@ -25,9 +27,11 @@ from proa.machinery.names import (
     relaxed_env_var_name,
 )
 from proa.machinery.quantity import parse
+from proa.machinery.scalars import Quantity
 
 AnyContainer = Container | EphemeralContainer
-_VOLUME_SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
+_VOLUME_SOURCES = tuple((name, attrgetter(name)) for name in Volume.__struct_fields__ if name != "name")
+_SUBDOMAINS = ("serviceAccountName", "nodeName", "schedulerName", "priorityClassName", "runtimeClassName")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 
 
@@ -35,6 +39,22 @@ def check_names(errors: ErrorList, path: Path, value: str, problems: Sequence[st
     """Every problem that a name rule of `machinery.names` found with `value`."""
     for each in problems:
         errors.invalid(path, value, each)
+
+
+Rule = Callable[[str], Sequence[str]]
+
+
+@lru_cache(8192)
+def _problems(rule: Rule, value: str) -> Sequence[str]:
+    """The same few names are in every pod of a workload."""
+    return rule(value)
+
+
+def _check(errors: ErrorList, rule: Rule, value: str, path: Path, *names: str) -> None:
+    """Report what `rule` says of `value` at the field `names` below `path`, which is built only then."""
+    problems = _problems(rule, value)
+    if problems:
+        check_names(errors, path.child(*names) if names else path, value, problems)
 
 
 def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
@@ -51,21 +71,23 @@ def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
     for index, ephemeral in enumerate(spec.ephemeralContainers):
         _validate_container(ephemeral, path.child("ephemeralContainers").index(index), volumes, seen, errors)
     _validate_host_ports(spec, path.child("containers"), errors)
-    for field in ("serviceAccountName", "nodeName", "schedulerName", "priorityClassName", "runtimeClassName"):
+    for field in _SUBDOMAINS:
         name = getattr(spec, field)
         if name:
-            check_names(errors, path.child(field), name, dns1123_subdomain(name))
+            _check(errors, dns1123_subdomain, name, path, field)
     for field in ("hostname", "subdomain"):
         name = getattr(spec, field)
         if name:
-            check_names(errors, path.child(field), name, dns1123_label(name))
+            _check(errors, dns1123_label, name, path, field)
     for index, alias in enumerate(spec.hostAliases):
         check_names(errors, path.child("hostAliases").index(index).child("ip"), alias.ip, ip_address(alias.ip))
     for index, reference in enumerate(spec.imagePullSecrets):
         if not reference.name:
             errors.required(path.child("imagePullSecrets").index(index).child("name"))
-    _validate_labels(spec.nodeSelector, path.child("nodeSelector"), errors)
-    _validate_tolerations(spec, path.child("tolerations"), errors)
+    if spec.nodeSelector:
+        _validate_labels(spec.nodeSelector, path.child("nodeSelector"), errors)
+    if spec.tolerations:
+        _validate_tolerations(spec, path.child("tolerations"), errors)
     if spec.dnsPolicy == "None" and (spec.dnsConfig is None or not spec.dnsConfig.nameservers):
         errors.required(
             path.child("dnsConfig", "nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None"
@@ -79,11 +101,11 @@ def _validate_volumes(spec: PodSpec, path: Path, errors: ErrorList) -> set[str]:
         if not volume.name:
             errors.required(at.child("name"))
         else:
-            check_names(errors, at.child("name"), volume.name, dns1123_label(volume.name))
+            _check(errors, dns1123_label, volume.name, at, "name")
         if volume.name in names:
             errors.duplicate(at.child("name"), volume.name)
         names.add(volume.name)
-        sources = [each for each in _VOLUME_SOURCES if getattr(volume, each) is not None]
+        sources = [name for name, get in _VOLUME_SOURCES if get(volume) is not None]
         if not sources:
             errors.required(at, "must specify a volume type")
         for extra in sources[1:]:
@@ -105,7 +127,7 @@ def _validate_container(
     if not container.name:
         errors.required(path.child("name"))
     else:
-        check_names(errors, path.child("name"), container.name, dns1123_label(container.name))
+        _check(errors, dns1123_label, container.name, path, "name")
     if container.name in seen:
         errors.duplicate(path.child("name"), container.name)
     seen.add(container.name)
@@ -113,14 +135,18 @@ def _validate_container(
         errors.required(path.child("image"))
     elif container.image != container.image.strip():
         errors.invalid(path.child("image"), container.image, "must not have leading or trailing whitespace")
-    _validate_ports(container, path.child("ports"), errors)
-    _validate_env(container, path.child("env"), errors)
-    _validate_mounts(container, path.child("volumeMounts"), volumes, errors)
-    _validate_resources(container, path.child("resources"), errors)
+    if container.ports:
+        _validate_ports(container, path.child("ports"), errors)
+    if container.env:
+        _validate_env(container, path.child("env"), errors)
+    if container.volumeMounts:
+        _validate_mounts(container, path.child("volumeMounts"), volumes, errors)
+    if container.resources.limits or container.resources.requests:
+        _validate_resources(container.resources, path.child("resources"), errors)
     for field in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = getattr(container, field)
         if probe is not None:
-            _validate_probe(probe, path.child(field), errors)
+            _validate_handler(probe, path.child(field), errors)
             if field != "readinessProbe" and probe.successThreshold not in (None, 0, 1):
                 errors.invalid(path.child(field, "successThreshold"), probe.successThreshold, "must be 1")
     lifecycle = container.lifecycle
@@ -150,7 +176,7 @@ def _validate_ports(container: AnyContainer, path: Path, errors: ErrorList) -> N
     for index, port in enumerate(container.ports):
         at = path.index(index)
         if port.name:
-            check_names(errors, at.child("name"), port.name, port_name(port.name))
+            _check(errors, port_name, port.name, at, "name")
             if port.name in names:
                 errors.duplicate(at.child("name"), port.name)
             names.add(port.name)
@@ -179,7 +205,7 @@ def _validate_env(container: AnyContainer, path: Path, errors: ErrorList) -> Non
         if not variable.name:
             errors.required(at.child("name"))
         else:
-            check_names(errors, at.child("name"), variable.name, relaxed_env_var_name(variable.name))
+            _check(errors, relaxed_env_var_name, variable.name, at, "name")
         source = variable.valueFrom
         if source is None:
             continue
@@ -220,26 +246,30 @@ def _validate_mounts(container: AnyContainer, path: Path, volumes: set[str], err
             errors.invalid(at.child("subPathExpr"), mount.subPathExpr, "subPathExpr and subPath are mutually exclusive")
 
 
-def _validate_resources(container: AnyContainer, path: Path, errors: ErrorList) -> None:
-    resources = container.resources
-    if not resources.limits and not resources.requests:
-        return
-    for field, quantities in (("limits", resources.limits), ("requests", resources.requests)):
-        for name, quantity in quantities.items():
-            at = path.child(field).key(name)
-            check_names(errors, at, name, qualified_name(name))
+def _validate_resources(resources: ResourceRequirements, path: Path, errors: ErrorList) -> None:
+    # Nearly every pod of a cluster has the quantities of some pod before it.
+    for names, value, detail in _resource_problems(tuple(resources.limits.items()), tuple(resources.requests.items())):
+        at = path.child(names[0])
+        errors.invalid(at.key(names[1]) if len(names) > 1 else at, value, detail)
+
+
+@lru_cache(1024)
+def _resource_problems(
+    limits: tuple[tuple[str, Quantity], ...], requests: tuple[tuple[str, Quantity], ...]
+) -> tuple[tuple[tuple[str, ...], str, str], ...]:
+    """(field and key, value, what is wrong) of a container's resources."""
+    found: list[tuple[tuple[str, ...], str, str]] = []
+    for field, quantities in (("limits", limits), ("requests", requests)):
+        for name, quantity in quantities:
+            found.extend(((field, name), name, each) for each in qualified_name(name))
             if parse(quantity) < parse(0):
-                errors.invalid(at, str(quantity), "must be greater than or equal to 0")
-    for name, request in resources.requests.items():
-        limit = resources.limits.get(name)
-        if limit is not None and parse(request) > parse(limit):
-            errors.invalid(
-                path.child("requests"), str(request), f"must be less than or equal to {name} limit of {limit}"
-            )
-
-
-def _validate_probe(probe: Probe, path: Path, errors: ErrorList) -> None:
-    _validate_handler(probe, path, errors)
+                found.append(((field, name), str(quantity), "must be greater than or equal to 0"))
+    most = dict(limits)
+    for name, request in requests:
+        if name in most and parse(request) > parse(most[name]):
+            detail = f"must be less than or equal to {name} limit of {most[name]}"
+            found.append((("requests",), str(request), detail))
+    return tuple(found)
 
 
 def _validate_handler(handler: Probe | LifecycleHandler, path: Path, errors: ErrorList) -> None:
@@ -269,7 +299,7 @@ def _validate_tolerations(spec: PodSpec, path: Path, errors: ErrorList) -> None:
     for index, toleration in enumerate(spec.tolerations):
         at = path.index(index)
         if toleration.key:
-            check_names(errors, at.child("key"), toleration.key, qualified_name(toleration.key))
+            _check(errors, qualified_name, toleration.key, at, "key")
         elif toleration.operator != "Exists":
             errors.invalid(
                 at.child("operator"),
