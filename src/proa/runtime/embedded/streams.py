@@ -139,7 +139,7 @@ class ProcessStreams:
 
     async def close(self) -> None:
         try:
-            # Whoever waits for a descriptor must have let go of it before it is closed: its number may be another's next.
+            # Whoever waits for a descriptor has to let go of it before it is closed: its number may be reused at once.
             if self._exit is not None and not self._exit.done():
                 self._exit.cancel()
                 await asyncio.gather(self._exit, return_exceptions=True)
