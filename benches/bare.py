@@ -6,14 +6,12 @@ It reads what it is sent and answers the bytes of the last `PUT /`: 201 to POST,
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 from pathlib import Path
 
 import uvloop
 from aiohttp import web
-
-from proa.cluster.credentials import CertificateFiles
-from proa.cluster.tls import serving
 
 
 async def serve(pki: Path) -> None:
@@ -31,8 +29,10 @@ async def serve(pki: Path) -> None:
     loop = asyncio.get_running_loop()
     server = web.Server(handle, access_log=None)
     server.request_factory = lambda *args: web.BaseRequest(*args, loop, client_max_size=1 << 30)  # type: ignore
-    own = CertificateFiles(pki / "apiserver.crt", pki / "apiserver.key")
-    tls = serving(own, CertificateFiles(pki / "ca.crt", pki / "ca.key"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pki / "apiserver.crt", pki / "apiserver.key")
+    tls.load_verify_locations(pki / "ca.crt")
+    tls.verify_mode = ssl.CERT_OPTIONAL  # as an API server asks
     listener = await loop.create_server(server, "127.0.0.1", 0, ssl=tls, backlog=1024)
     print(listener.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()

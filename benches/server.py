@@ -22,7 +22,6 @@ import uvloop
 
 from proa.aio.clock import SystemClock
 from proa.base.collector import tune_for_server
-from proa.base.collector import tune_for_server
 from proa.cluster import settings as settings_module
 from proa.cluster.credentials import Credentials
 from proa.cluster.paths import ClusterPaths
@@ -55,7 +54,6 @@ async def serve_api(paths: ClusterPaths, settings: Settings) -> None:
         trust = Trust.of(Credentials(paths, settings, clock.now()))
         server, _ = await start_api(store, settings, trust, clock, SystemRandom(), stack, host="127.0.0.1")
         await server.listen()
-        tune_for_server()
         tune_for_server()
         print("ready", flush=True)
         await asyncio.Event().wait()
