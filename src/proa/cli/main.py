@@ -7,6 +7,7 @@ below; a module here turns words into calls and results into text. Exit codes: 0
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -69,8 +70,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of our output left. Python would complain once more while flushing.
-        sys.stderr.close()
+        # The reader of our output left. What is still buffered must not be flushed into the same error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
         click.echo(f"proa: error: {describe(error)}", err=True)
@@ -84,7 +85,8 @@ def describe(error: BaseException) -> str:
 
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, ProaError) and str(error):
+    ours = isinstance(error, ProaError) or type(error).__module__.startswith("proa.")
+    if ours and str(error):
         return str(error)  # may end with the tail of a log
     words = " ".join(str(error).split())
     if isinstance(error, OSError | ValueError) and words:

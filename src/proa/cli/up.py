@@ -40,7 +40,7 @@ def command(
         merge(paths, click.echo if not quiet else lambda _: None)
     if quiet:
         return
-    verb = "is new and" if result.new else "runs already and" if not result.started else "is back and"
+    verb = "is new and" if result.new else "ran already and is" if not result.started else "is back and"
     click.echo(f"Cluster {name!r} {verb} ready: {result.settings.server_url}")
     if not set_context:
         click.echo(f"export KUBECONFIG={paths.kubeconfig()}")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from proa.cluster import processes
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.processes import Identity
 from proa.cluster.settings import Settings, write_private
@@ -76,18 +77,16 @@ def machine(paths: ClusterPaths, settings: Settings) -> Machine:
 def processes_of(paths: ClusterPaths, settings: Settings) -> frozenset[Identity]:
     """Every process that belongs to the cluster now: its components, what descends from them, what is in its cgroup."""
     parents: dict[int, int] = {}
-    found: set[int] = set()
-    group = f"/proa/{settings.name}"
+    found = {identity.pid for identity in processes.all_running(paths).values()}
+    group = f"/{_GROUP}{settings.name}"
     for pid in _pids():
         try:
             parents[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            groups = Path(f"/proc/{pid}/cgroup").read_text()
+            groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        is_component = str(paths.root).encode() in command and b"proa.cli.main" in command and b"--log-file" in command
-        in_group = any(line.partition(":")[2].partition(":")[2].startswith(group) for line in groups.splitlines())
-        if is_component or in_group:
+        paths_in_trees = (line.split(":", 2)[2] for line in groups)
+        if any(f"{path}/".startswith(f"{group}/") for path in paths_in_trees):
             found.add(pid)
     grew = True
     while grew:
