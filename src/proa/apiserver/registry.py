@@ -160,12 +160,12 @@ class Registry:
         if base:
             meta["name"] = generate_name(base, self._random)
         prepare.new(document)
+        document = prepare.tracked(None, document, options, now)
         attributes = self._attributes("CREATE", "", namespace, "" if base else meta.get("name", ""), document, options)
         await self._admission.mutate(attributes)
         finish = self.hooks.begin_create(document, dry_run=options.dry_run) if self.hooks is not None else None
         done = False
         try:
-            document = prepare.tracked(None, document, options, now)
             encoded = prepare.create(document)
             await self._admission.validate(attributes)
             item = await self._insert(document, encoded, base, namespace, options)
@@ -275,6 +275,8 @@ class Registry:
         document = prepare.shaped(document, old, subresource)
         prepare.changed(document, old, subresource)
         namespace, name = meta.get("namespace", ""), meta["name"]
+        if not trusted:
+            document = prepare.tracked(old, document, options, self.now(), subresource)
         attributes = self._attributes("UPDATE", subresource, namespace, name, document, options, old)
         await self._admission.mutate(attributes)
         if resource.has_generation and subresource != "binding" and metadata.desired_changed(document, old):
@@ -284,8 +286,6 @@ class Registry:
             finish = self.hooks.begin_update(document, old, dry_run=options.dry_run)
         done = False
         try:
-            if not trusted:
-                document = prepare.tracked(old, document, options, self.now(), subresource)
             document["metadata"].pop("resourceVersion", None)
             encoded = prepare.encoded(document) if trusted else prepare.update(document, old, self.shown(item).object)
             await self._admission.validate(attributes)

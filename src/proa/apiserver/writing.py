@@ -68,12 +68,18 @@ class Preparation:
     def tracked(
         self, old: Mapping[str, Any] | None, document: Document, options: WriteOptions, now: str, subresource: str = ""
     ) -> Document:
-        """The document with its managedFields brought up to date. An apply has done that itself."""
+        """The document with its managedFields brought up to date, before admission: what plugins add is nobody's.
+
+        An apply has done that itself. A new object's status is the server's, not its creator's.
+        """
         if options.applied:
             return document
         manager = options.field_manager or _UNKNOWN_MANAGER
         writer = apply.Writer(manager, apply.UPDATE, self._resource.api_version, now, subresource)
-        tracked = apply.track_update(old, document, self._schema, writer)
+        claimed = document
+        if old is None and self._has_status:
+            claimed = {name: value for name, value in document.items() if name != "status"}
+        tracked = apply.track_update(old, claimed, self._schema, writer)
         document["metadata"] = tracked["metadata"]  # admission holds on to this document
         return document
 

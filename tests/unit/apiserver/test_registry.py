@@ -357,3 +357,23 @@ async def test_a_watch_of_a_forgotten_version_has_expired(maps: Registry) -> Non
     await maps.cache.compact(maps.cache.revision)
     error = await failure(maps.watch("default", WatchOptions(resource_version=str(item.revision))))
     assert (error.code, error.reason) == (410, "Expired")
+
+
+async def test_what_admission_and_the_server_add_belongs_to_nobody(server: ApiServer, pods: Registry) -> None:
+    class AddsPriority:
+        name = "AddsPriority"
+
+        def handles(self, resource: Any, subresource: str, operation: str) -> bool:
+            return bool(resource.qualified == "pods" and operation == "CREATE")
+
+        async def mutate(self, attributes: Attributes) -> None:
+            assert attributes.document is not None
+            attributes.document["spec"]["priority"] = 7
+
+    server.install(admission=[AddsPriority()])
+    stored = read(await pods.create("default", pod("p"), options()))
+    assert stored["spec"]["priority"] == 7
+    (entry,) = stored["metadata"]["managedFields"]
+    assert "f:containers" in entry["fieldsV1"]["f:spec"]
+    assert "f:priority" not in entry["fieldsV1"]["f:spec"]
+    assert "f:status" not in entry["fieldsV1"]
