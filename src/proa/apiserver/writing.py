@@ -77,7 +77,7 @@ class Preparation:
         manager = options.field_manager or _UNKNOWN_MANAGER
         writer = apply.Writer(manager, apply.UPDATE, self._resource.api_version, now, subresource)
         claimed = document
-        if old is None and self._has_status:
+        if old is None and self._resource.subresource("status") is not None:
             claimed = {name: value for name, value in document.items() if name != "status"}
         tracked = apply.track_update(old, claimed, self._schema, writer)
         document["metadata"] = tracked["metadata"]  # admission holds on to this document

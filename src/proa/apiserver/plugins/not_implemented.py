@@ -40,7 +40,7 @@ _IGNORED = {
     ("securityContext", "appArmorProfile"): "containers run without a profile",
 }
 # Absent, empty, or `hostUsers: true`, which is how it is.
-_NOTHING = (None, "", [], {}, True)
+_NOTHING: tuple[Any, ...] = (None, "", [], {}, True)
 
 
 class NotImplementedWarnings:
