@@ -51,12 +51,18 @@ Report = Callable[[str, Mapping[str, Any]], None]
 
 
 class LaterNetwork:
-    """A pod network that is made later: who asks before, waits."""
+    """A pod network that is made later: who wants in before, waits; who wants out is let go and detached then.
+
+    A runtime that finds dead sandboxes detaches them while it opens, and the network is made after that.
+    """
 
     def __init__(self) -> None:
         self._made: asyncio.Future[PodNetwork] = asyncio.get_running_loop().create_future()
+        self._owed: list[str] = []
 
-    def set(self, network: PodNetwork) -> None:
+    async def set(self, network: PodNetwork) -> None:
+        while self._owed:
+            await network.detach(self._owed.pop())
         self._made.set_result(network)
 
     async def attach(
@@ -66,8 +72,10 @@ class LaterNetwork:
         return await network.attach(sandbox_id, netns, namespace=namespace, name=name, port_mappings=port_mappings)
 
     async def detach(self, sandbox_id: str) -> None:
-        network = await asyncio.shield(self._made)
-        await network.detach(sandbox_id)
+        if self._made.done():
+            await self._made.result().detach(sandbox_id)
+        else:
+            self._owed.append(sandbox_id)
 
 
 class Agent:
@@ -164,7 +172,7 @@ class Agent:
         self._stack.push_async_callback(network.close)
         await network.setup()
         await network.retain([each.id for each in await runtime.sandboxes()])
-        later.set(network)
+        await later.set(network)
         if self._routes_peers:
             nodes = informers.informer(NODES)
             self._scope.spawn_forever(_follow_peers(nodes, self._name, network), name="routes to other nodes")
