@@ -77,7 +77,8 @@ def status(paths: ClusterPaths, settings: Settings) -> ClusterStatus:
     components = tuple(_component(name, alive.get(name)) for name in names)
     own = {identity.pid for identity in alive.values()}
     others = [each for each in verify.processes_of(paths, settings) if each.pid not in own]
-    api_fault, nodes = "not running", ()
+    api_fault: str = "not running"
+    nodes: tuple[NodeStatus, ...] = ()
     if processes.SERVER in alive:
         api_fault, nodes = _ask(paths)
     return ClusterStatus(
