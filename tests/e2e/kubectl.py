@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -103,7 +103,7 @@ def manifest(*documents: Document) -> str:
     return "".join(json.dumps(each) + "\n" for each in documents)
 
 
-def eventually(look: Callable[[], T], what: str = "", seconds: float = SECONDS) -> T:
+def eventually(look: Callable[[], T | Literal[False] | None], what: str = "", seconds: float = SECONDS) -> T:
     """The first true value `look` gives. For what no `kubectl wait` can say; the pause keeps two cores free."""
     deadline = time.monotonic() + seconds
     while True:

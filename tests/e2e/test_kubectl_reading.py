@@ -9,7 +9,6 @@ import urllib.request
 
 import pytest
 import yaml
-
 from tests.e2e.conftest import Cluster
 from tests.e2e.kubectl import Failed, Kubectl, config_map, container, deployment, eventually, pod, service
 

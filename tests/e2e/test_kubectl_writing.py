@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.e2e.conftest import Cluster
 from tests.e2e.kubectl import Failed, Kubectl, config_map, container, deployment, eventually, manifest, pod, service
 
@@ -32,9 +31,9 @@ def test_apply_reads_a_directory_and_a_list(kubectl: Kubectl, tmp_path: Path) ->
 
 def test_apply_refuses_fields_that_do_not_exist(kubectl: Kubectl) -> None:
     wrong = pod("web", container(immage="typo"))
-    with pytest.raises(Failed, match='unknown field "spec.containers\\[0\\].immage"'):
+    with pytest.raises(Failed, match=r'unknown field "spec.containers\[0\].immage"'):
         kubectl.apply(wrong)
-    with pytest.raises(Failed, match="spec.containers\\[0\\].image: Required value"):
+    with pytest.raises(Failed, match=r"spec.containers\[0\].image: Required value"):
         kubectl.apply(pod("web", container(image="")))
 
 
@@ -84,11 +83,15 @@ def test_diff_shows_what_apply_would_change(kubectl: Kubectl) -> None:
 
 def test_patch_merges_strategically_or_plainly_or_by_json_patch(kubectl: Kubectl) -> None:
     kubectl.apply(deployment("web", container(env=[{"name": "A", "value": "1"}]), replicas=0))
-    strategic = {"spec": {"template": {"spec": {"containers": [{"name": "main", "env": [{"name": "B", "value": "2"}]}]}}}}
+    strategic = {
+        "spec": {"template": {"spec": {"containers": [{"name": "main", "env": [{"name": "B", "value": "2"}]}]}}}
+    }
     kubectl("patch", "deployment", "web", "-p", json.dumps(strategic))
     assert {each["name"] for each in containers(kubectl)[0]["env"]} == {"A", "B"}
     assert containers(kubectl)[0]["image"] == "bb:1"
-    kubectl("patch", "deployment", "web", "--type=merge", "-p", '{"metadata":{"labels":{"x":"y"}},"spec":{"paused":true}}')
+    kubectl(
+        "patch", "deployment", "web", "--type=merge", "-p", '{"metadata":{"labels":{"x":"y"}},"spec":{"paused":true}}'
+    )
     kubectl("patch", "deployment", "web", "--type=json", "-p", '[{"op":"replace","path":"/spec/paused","value":false}]')
     changed = kubectl.object("deployment", "web")
     assert changed["metadata"]["labels"] == {"x": "y"}
@@ -115,7 +118,9 @@ def test_edit_saves_what_the_editor_leaves(kubectl: Kubectl) -> None:
 def test_replace_needs_the_version_it_names(kubectl: Kubectl) -> None:
     kubectl.apply(config_map("settings", a="1"))
     old = kubectl.object("cm", "settings")
-    assert kubectl("replace", "-f", "-", stdin=json.dumps({**old, "data": {"a": "2"}})) == "configmap/settings replaced\n"
+    assert (
+        kubectl("replace", "-f", "-", stdin=json.dumps({**old, "data": {"a": "2"}})) == "configmap/settings replaced\n"
+    )
     with pytest.raises(Failed, match="the object has been modified"):
         kubectl("replace", "-f", "-", stdin=json.dumps({**old, "data": {"a": "3"}}))
 
@@ -174,7 +179,9 @@ def test_create_makes_what_its_flags_say(kubectl: Kubectl, tmp_path: Path) -> No
     assert kubectl.object("cm", "settings")["data"] == {"a": "1", "file.txt": "content"}
     kubectl("create", "secret", "generic", "password", "--from-literal=password=secret")
     assert kubectl.object("secret", "password")["data"] == {"password": "c2VjcmV0"}
-    kubectl("create", "secret", "docker-registry", "pull", "--docker-server=r", "--docker-username=u", "--docker-password=p")
+    kubectl(
+        "create", "secret", "docker-registry", "pull", "--docker-server=r", "--docker-username=u", "--docker-password=p"
+    )
     assert kubectl.value("{.type}", "secret", "pull") == "kubernetes.io/dockerconfigjson"
     kubectl("create", "deployment", "web", "--image=bb:1", "--replicas=0")
     kubectl("create", "service", "clusterip", "web", "--tcp=80:8080")
@@ -204,7 +211,7 @@ def test_a_namespace_goes_with_everything_in_it(kubectl: Kubectl) -> None:
 def test_delete_waits_until_the_pod_has_ended(kubectl: Kubectl) -> None:
     kubectl.apply(pod("web", grace=30))
     kubectl.ready("web")
-    assert kubectl("delete", "pod", "web") == f'pod "web" deleted\n'
+    assert kubectl("delete", "pod", "web") == 'pod "web" deleted\n'
     assert kubectl("get", "pod", "web", "--ignore-not-found") == ""
 
 

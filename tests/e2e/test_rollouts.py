@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import urllib.request
 from collections import Counter
 
 import pytest
-
 from tests.e2e.kubectl import SERVE, Failed, Kubectl, container, deployment, eventually, service
 
 
@@ -58,7 +56,9 @@ def test_a_rolling_update_under_load_loses_no_request_and_undo_returns(kubectl: 
     with Load(address) as load:
         kubectl("set", "image", "deployment/web", "main=bb:2")
         kubectl.rolled_out("deployment/web")
-        eventually(lambda: not kubectl("get", "pods", "-l", "app=web", "--field-selector=status.phase!=Running", "-o", "name"))
+        eventually(
+            lambda: not kubectl("get", "pods", "-l", "app=web", "--field-selector=status.phase!=Running", "-o", "name")
+        )
         assert version_of(address) == "2"
         kubectl("rollout", "undo", "deployment/web")
         kubectl.rolled_out("deployment/web")
@@ -125,20 +125,21 @@ def test_a_rollout_that_cannot_go_on_keeps_the_old_pods_and_says_so(kubectl: Kub
 def test_recreate_ends_the_old_pods_before_it_makes_new_ones(kubectl: Kubectl) -> None:
     kubectl.apply(deployment("web", replicas=2, strategy={"type": "Recreate"}))
     kubectl.rolled_out("deployment/web")
-    with kubectl.started("get", "pods", "-w", "-o", "json", "--output-watch-events") as watch:
+    columns = "custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[0].image,PHASE:.status.phase"
+    watched = ("get", "pods", "-w", "--output-watch-events", "--no-headers", "-o", columns)
+    with kubectl.started(*watched) as watch:
         kubectl("set", "image", "deployment/web", "main=bb:2")
         kubectl.rolled_out("deployment/web")
         watch.terminate()
-        seen = json.JSONDecoder()
-        text, images, alive = watch.communicate()[0], {}, set()
-        while text.strip():
-            event, end = seen.raw_decode(text)
-            text = text[end:].lstrip()
-            name = event["object"]["metadata"]["name"]
-            images[name] = event["object"]["spec"]["containers"][0]["image"]
-            over = event["type"] == "DELETED" or event["object"]["status"].get("phase") in ("Succeeded", "Failed")
-            alive = alive - {name} if over else alive | {name}
-            assert len({images[each] for each in alive}) <= 1, f"old and new at the same time: {alive}"
+        *lines, _ = watch.communicate()[0].split("\n")  # what comes after the last end of line is not whole
+    images: dict[str, str] = {}
+    alive: set[str] = set()
+    for line in lines:
+        event, name, image, phase = line.split()
+        images[name] = image
+        over = event == "DELETED" or phase in ("Succeeded", "Failed")
+        alive = alive - {name} if over else alive | {name}
+        assert len({images[each] for each in alive}) <= 1, f"old and new at the same time: {alive}"
     assert set(images.values()) == {"bb:1", "bb:2"}
 
 

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.kubectl import SERVE, Failed, Kubectl, container, deployment, eventually, pod
 
 
@@ -65,7 +64,11 @@ def terminal(kubectl: Kubectl, *arguments: str) -> Iterator[Terminal]:
 
 
 def counting(last: int) -> tuple[str, ...]:
-    return ("sh", "-c", f"for i in $(seq {last}); do echo line $i; done; trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    return (
+        "sh",
+        "-c",
+        f"for i in $(seq {last}); do echo line $i; done; trap 'exit 0' TERM; while :; do sleep 0.1; done",
+    )
 
 
 def test_logs_of_a_container_whole_or_its_end(kubectl: Kubectl) -> None:
@@ -81,7 +84,9 @@ def test_logs_of_a_container_whole_or_its_end(kubectl: Kubectl) -> None:
 
 
 def test_logs_follow_until_the_container_ends(kubectl: Kubectl) -> None:
-    kubectl.apply(pod("web", container(command=("sh", "-c", "echo first; while [ ! -e /go ]; do sleep 0.1; done; echo last"))))
+    kubectl.apply(
+        pod("web", container(command=("sh", "-c", "echo first; while [ ! -e /go ]; do sleep 0.1; done; echo last")))
+    )
     kubectl.wait("jsonpath={.status.containerStatuses[0].restartCount}=0", "pod/web")
     kubectl("patch", "pod", "web", "--type=merge", "-p", '{"metadata":{"labels":{"x":"y"}}}')
     kubectl.ready("web")
