@@ -7,11 +7,12 @@ resource's declaration on first use. Not here: evaluating selectors (machinery.s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
-from proa.machinery.resource import Resource
+from proa.machinery.resource import ObjectType, Resource
+from proa.machinery.schema import ObjectSchema, ScalarSchema, schema_of
 from proa.store.item import Codec, Index
 
 
@@ -44,7 +45,8 @@ def _indexer(resource: Resource[Any]) -> Callable[[bytes], Index]:
     metadata = tree.setdefault("metadata", {})
     metadata.update({"name": None, "namespace": None, "labels": None})
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(_shape("Index", tree)).decode
-    named = tuple(zip(resource.fields, paths, strict=True))
+    absent = [_absent(resource, path) for path in paths]
+    named = tuple(zip(resource.fields, paths, absent, strict=True))
     namespaced = resource.namespaced
 
     def index(body: bytes) -> Index:
@@ -53,13 +55,13 @@ def _indexer(resource: Resource[Any]) -> Callable[[bytes], Index]:
         fields = {"metadata.name": meta.name or ""}
         if namespaced:
             fields["metadata.namespace"] = meta.namespace or ""
-        for name, path in named:
+        for name, path, missing in named:
             value: Any = found
             for part in path:
                 value = getattr(value, part, None)
                 if value is None:
                     break
-            fields[name] = _text(value)
+            fields[name] = missing if value is None else _text(value)
         return Index(meta.labels or {}, fields)
 
     return index
@@ -76,6 +78,18 @@ def _shape(name: str, tree: dict[str, Any]) -> type[msgspec.Struct]:
             kind = _shape(f"{name}_{field}", below) | None
         fields.append((field, kind, None))
     return msgspec.defstruct(name, fields, frozen=True, gc=False)
+
+
+def _absent(resource: Resource[Any], path: tuple[str, ...]) -> str:
+    """What selects the objects without a field: its zero value (`spec.unschedulable=false`), '' where there is none."""
+    at = schema_of(cast(ObjectType, resource.type))
+    for name in path[:-1]:
+        below = at.properties[name].schema
+        if not isinstance(below, ObjectSchema):
+            return ""
+        at = below
+    leaf = at.properties[path[-1]]
+    return _text(leaf.schema.zero) if isinstance(leaf.schema, ScalarSchema) and not leaf.nullable else ""
 
 
 def _text(value: Any) -> str:
