@@ -173,6 +173,16 @@ async def test_a_shim_killed_while_no_agent_was_there_is_noticed_by_the_next(har
     assert [item.state for item in await harness.runtime.sandboxes()] == [SandboxState.NOT_READY]
 
 
+async def test_what_one_agent_saw_die_is_dead_for_the_next(harness: Harness) -> None:
+    sandbox = await harness.sandbox()
+    container_id = await harness.run(sandbox, "sleep", "1000")
+    os.kill(sandbox.pid, signal.SIGKILL)
+    await harness.ended(container_id)
+    await harness.reopen()
+    assert (await harness.runtime.container(container_id)).state is ContainerState.EXITED
+    assert [item.state for item in await harness.runtime.sandboxes()] == [SandboxState.NOT_READY]
+
+
 async def test_a_signal_to_the_agent_s_group_does_not_reach_pods(harness: Harness) -> None:
     sandbox = await harness.sandbox()
     container_id = await harness.run(sandbox, "sleep", "1000")

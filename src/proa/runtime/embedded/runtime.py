@@ -436,9 +436,11 @@ class EmbeddedRuntime:
             sandbox.containers[container.id] = container
             self._owners[container.id] = sandbox
         self._sandboxes[status.id] = sandbox
+        if status.state is not SandboxState.READY:
+            sandbox.abandon()  # what an earlier agent buried: its containers' records still say running
+            return
         try:
-            if status.state is SandboxState.READY:
-                await sandbox.follow()
+            await sandbox.follow()
         except ShimGoneError:
             await self._bury(sandbox)
 
@@ -451,10 +453,10 @@ class EmbeddedRuntime:
         async with sandbox.lock:
             if sandbox.status.state is SandboxState.NOT_READY:
                 return
-            sandbox.set_state(SandboxState.NOT_READY)
             await asyncio.to_thread(self._tree.remove, sandbox.spec["cgroup"])
             await self._detach(sandbox)
             sandbox.abandon()
+            sandbox.set_state(SandboxState.NOT_READY)  # last: an agent that dies before this does it all again
         self._events.publish(RuntimeEvent("stopped", sandbox.status.id))
 
     # -- helpers
