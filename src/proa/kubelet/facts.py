@@ -45,6 +45,14 @@ def should_restart(pod: Pod, container: Container, last: ContainerStatus) -> boo
     return policy != "OnFailure" or last.exit_code != 0
 
 
+def next_attempt(pod: Pod, name: str, last: ContainerStatus | None) -> int:
+    """How often the container was started before. Where the runtime has forgotten (a reboot), the status has not."""
+    if last is not None:
+        return last.config.attempt + 1
+    told = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
+    return next((each.restartCount + 1 for each in told if each.name == name and each.containerID), 0)
+
+
 def grace_period(pod: Pod) -> float:
     """Seconds a container of this pod has between the stop signal and SIGKILL."""
     metadata, spec = pod.metadata, pod.spec

@@ -19,6 +19,7 @@ from proa.kubelet.facts import (
     is_sidecar,
     is_started,
     is_terminating,
+    next_attempt,
     running,
     should_restart,
 )
@@ -364,8 +365,7 @@ class _Running:
             return
         if state.busy(Work.STOP, name):
             return
-        attempt = last.config.attempt + 1 if last is not None else 0
-        if self.todo.add(StartContainer(name, attempt), Work.START, name):
+        if self.todo.add(StartContainer(name, next_attempt(self.pod, name, last)), Work.START, name):
             self.start_taken = True
 
     def _in_crash_backoff(self, name: str, last: ContainerStatus) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from proa.api.core_v1 import Container, Pod, PodSpec, Probe
+from proa.api.core_v1 import Container, Pod, PodSpec, PodStatus, Probe
+from proa.api.core_v1 import ContainerStatus as Told
 from proa.kubelet.facts import container_hash
 from proa.kubelet.labels import CONTAINER_HASH
 from proa.kubelet.podstate import decide
@@ -107,6 +108,12 @@ def test_a_container_waits_for_each_of_them(lacks: str) -> None:
     if lacks == "sandbox":
         known = replace(known, sandbox=None)
     assert not any(isinstance(each, StartContainer) for each in todo(pod(), known))
+
+
+def test_a_container_the_runtime_has_forgotten_still_counts_as_started_before() -> None:
+    told = PodStatus(containerStatuses=(Told(name="app", restartCount=2, containerID="proa://gone"),))
+    rebooted = msgspec.structs.replace(pod(), status=told)
+    assert todo(rebooted, state(images={"app": "app:1"})) == (StartContainer("app", 3),)
 
 
 def test_containers_start_one_after_the_other_in_order() -> None:
