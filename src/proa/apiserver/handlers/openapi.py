@@ -23,8 +23,10 @@ from proa.machinery.resource import Resource
 _FOR_EVER = "public, max-age=31536000, immutable"
 # Types that only operations of groups which are not served mention.
 _UNMENTIONED = (TopologySelectorTerm, GroupResource)
-# Upstream's own spelling of "v2 as JSON".
-_V2_JSON = (JSON, "*/*", "application/com.github.proto-openapi.spec.v2@v1.0+json")
+# Upstream's own spelling of "v2 as JSON", and of the protobuf form, which answers are spelt without the `@`.
+_V2_JSON = (JSON, "*/*", "application/*", "application/com.github.proto-openapi.spec.v2@v1.0+json")
+_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_V2_PROTOBUF_ANSWER = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 
 class OpenApiHandlers:
@@ -41,9 +43,12 @@ class OpenApiHandlers:
 
     async def v2(self, request: Request) -> Response:
         """/openapi/v2"""
-        accept = request.headers.get("Accept", "*/*")
-        if not any(kind in accept for kind in _V2_JSON):
-            raise failures.not_acceptable((JSON,))
+        accepted = [each.partition(";")[0].strip() for each in request.headers.get("Accept", "*/*").split(",")]
+        kind = next((each for each in accepted if each in (*_V2_JSON, _V2_PROTOBUF)), None)
+        if kind is None:
+            raise failures.not_acceptable((JSON, _V2_PROTOBUF))
+        if kind == _V2_PROTOBUF:
+            return await self._reply(request, "v2 protobuf", self._protobuf_v2, _V2_PROTOBUF_ANSWER)
         return await self._reply(request, "v2", self._document_v2)
 
     async def index(self, request: Request) -> Response:
@@ -64,12 +69,12 @@ class OpenApiHandlers:
             reply.headers = (*reply.headers, ("Cache-Control", _FOR_EVER))
         return reply
 
-    async def _reply(self, request: Request, name: str, make: Callable[[], bytes]) -> Reply:
+    async def _reply(self, request: Request, name: str, make: Callable[[], bytes], kind: str = JSON) -> Reply:
         body, tag = await self._body(name, make)
         headers = (("ETag", tag), ("Vary", "Accept"))
         if request.headers.get("If-None-Match") == tag:
             return Reply(304, b"", "", headers)
-        return await compressed(Reply(200, body, JSON, headers), request.headers.get("Accept-Encoding", ""))
+        return await compressed(Reply(200, body, kind, headers), request.headers.get("Accept-Encoding", ""))
 
     async def _body(self, name: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
         """The document, made once even when many ask at the same time."""
@@ -87,6 +92,11 @@ class OpenApiHandlers:
         from proa.machinery import openapi
 
         return msgspec.json.encode(openapi.document_v2(self._resources(), build=self._build, extra=_UNMENTIONED))
+
+    def _protobuf_v2(self) -> bytes:
+        from proa.machinery.openapi import document_v2, gnostic
+
+        return gnostic.encode(document_v2(self._resources(), build=self._build))
 
     def _document_v3(self, group: str, version: str) -> bytes:
         from proa.machinery import openapi
