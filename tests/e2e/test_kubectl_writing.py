@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.e2e.conftest import Cluster
-from tests.e2e.kubectl import Failed, Kubectl, config_map, container, deployment, eventually, manifest, pod, service
+from tests.e2e.kubectl import (
+    Document,
+    Failed,
+    Kubectl,
+    config_map,
+    container,
+    deployment,
+    eventually,
+    manifest,
+    pod,
+    service,
+)
 
 
 def test_apply_creates_then_changes_then_leaves_alone(kubectl: Kubectl) -> None:
@@ -103,8 +114,8 @@ def test_patch_merges_strategically_or_plainly_or_by_json_patch(kubectl: Kubectl
     assert kubectl.object("deployment", "web")["spec"]["replicas"] == 1
 
 
-def containers(kubectl: Kubectl) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = kubectl.object("deployment", "web")["spec"]["template"]["spec"]["containers"]
+def containers(kubectl: Kubectl) -> list[Document]:
+    found: list[Document] = kubectl.object("deployment", "web")["spec"]["template"]["spec"]["containers"]
     return found
 
 

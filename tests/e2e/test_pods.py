@@ -85,7 +85,7 @@ def test_a_startup_probe_holds_the_others_back(kubectl: Kubectl) -> None:
 
 
 def test_init_containers_run_one_after_the_other_before_the_rest(kubectl: Kubectl) -> None:
-    mount = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    mount: dict[str, Any] = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     init = [container(name, command=sh(f"echo {name} >> /data/order"), **mount) for name in ("one", "two")]
     main = container(command=stays("echo main >> /data/order"), **mount)
     kubectl.apply(pod("web", main, initContainers=init, volumes=[{"name": "data", "emptyDir": {}}]))
@@ -203,7 +203,9 @@ def test_volumes_show_configuration_and_follow_its_changes_at_once_in_whole(kube
 
 
 def test_containers_of_a_pod_share_an_empty_directory_in_memory_or_on_disk(kubectl: Kubectl) -> None:
-    mounts = {"volumeMounts": [{"name": "disk", "mountPath": "/disk"}, {"name": "memory", "mountPath": "/memory"}]}
+    mounts: dict[str, Any] = {
+        "volumeMounts": [{"name": "disk", "mountPath": "/disk"}, {"name": "memory", "mountPath": "/memory"}]
+    }
     volumes = [
         {"name": "disk", "emptyDir": {}},
         {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
@@ -256,7 +258,7 @@ def test_a_container_is_who_its_security_context_says(kubectl: Kubectl) -> None:
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
-    mount = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    mount: dict[str, Any] = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     kubectl.apply(
         pod(
             "web",
