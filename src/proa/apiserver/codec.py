@@ -15,6 +15,9 @@ from proa.machinery.resource import ObjectType, Resource
 from proa.machinery.schema import ObjectSchema, ScalarSchema, schema_of
 from proa.store.item import Codec, Index
 
+# What selects an object whose own field is empty: an Event by its source, or else by who reported it.
+_INSTEAD = {"source": "reportingComponent"}
+
 
 def codec_of(resource: Resource[Any]) -> Codec:
     """The codec of a resource's watch cache."""
@@ -47,6 +50,7 @@ def _indexer(resource: Resource[Any]) -> Callable[[bytes], Index]:
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(_shape("Index", tree)).decode
     absent = [_absent(resource, path) for path in paths]
     named = tuple(zip(resource.fields, paths, absent, strict=True))
+    instead = [(name, other) for name, other in _INSTEAD.items() if name in resource.fields]
     namespaced = resource.namespaced
 
     def index(body: bytes) -> Index:
@@ -62,6 +66,8 @@ def _indexer(resource: Resource[Any]) -> Callable[[bytes], Index]:
                 if value is None:
                     break
             fields[name] = missing if value is None else _text(value)
+        for name, other in instead:
+            fields[name] = fields[name] or fields[other]
         return Index(meta.labels or {}, fields)
 
     return index

@@ -13,6 +13,18 @@ EVENTS = Resource(
     list_type=EventList,
     singular="event",
     short_names=("ev",),
+    fields=(
+        "regarding.kind",
+        "regarding.namespace",
+        "regarding.name",
+        "regarding.uid",
+        "regarding.apiVersion",
+        "regarding.resourceVersion",
+        "regarding.fieldPath",
+        "reason",
+        "reportingController",
+        "type",
+    ),
     ttl=3600.0,
 )
 
