@@ -125,7 +125,8 @@ def test_a_rollout_that_cannot_go_on_keeps_the_old_pods_and_says_so(kubectl: Kub
 def test_recreate_ends_the_old_pods_before_it_makes_new_ones(kubectl: Kubectl) -> None:
     kubectl.apply(deployment("web", replicas=2, strategy={"type": "Recreate"}))
     kubectl.rolled_out("deployment/web")
-    columns = "custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[0].image,PHASE:.status.phase"
+    pod = ".object.metadata.name,IMAGE:.object.spec.containers[0].image,PHASE:.object.status.phase"
+    columns = f"custom-columns=EVENT:.type,NAME:{pod}"
     watched = ("get", "pods", "-w", "--output-watch-events", "--no-headers", "-o", columns)
     with kubectl.started(*watched) as watch:
         kubectl("set", "image", "deployment/web", "main=bb:2")
