@@ -23,10 +23,10 @@ from proa.cluster import creation, health
 from proa.cluster import up as starting
 from proa.cluster.paths import ClusterPaths, images_root
 from proa.cluster.settings import Settings
-from proa.kubectl import rollout
-from proa.kubectl.apply import Applying
 from proa.kubectl.client import Client
 from proa.kubectl.discovery import Discovery, Resource
+from proa.kubectl.verbs import rollout
+from proa.kubectl.verbs.apply import Applying
 from proa.kubectl.watching import WaitTimeoutError, Watching
 
 IMAGE = "proa-demo:1"

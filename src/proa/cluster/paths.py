@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from proa.base.errors import ProaError
+
 DEFAULT_NAME = "proa"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 
 
-class InvalidNameError(ValueError):
+class InvalidNameError(ProaError, ValueError):
     """A cluster's name becomes part of link, table and cgroup names, so it is kept short and plain."""
 
     def __init__(self, name: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from proa.base.errors import ProaError
 from proa.cluster.paths import ClusterPaths
 
 DEFAULT_API_PORT = 6443
@@ -62,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"https://127.0.0.1:{self.api_port}"
 
 
-class SettingsError(Exception):
+class SettingsError(ProaError):
     """cluster.json cannot be used, or the machine has no room for another cluster."""
 
 

@@ -12,14 +12,14 @@ from proa.kubectl.session import flag_options
 
 VERBS = (
     # name, module, one line for --help
-    ("get", "proa.kubectl.get", "Show one or many objects."),
-    ("apply", "proa.kubectl.apply", "Make objects what files say."),
-    ("delete", "proa.kubectl.delete", "Delete objects."),
-    ("logs", "proa.kubectl.logs", "Print what a container wrote."),
-    ("exec", "proa.kubectl.exec", "Run a command in a container."),
-    ("wait", "proa.kubectl.wait", "Wait for objects to become something, or to go."),
-    ("rollout", "proa.kubectl.rollout", "Follow the rollout of a workload."),
-    ("api-resources", "proa.kubectl.api_resources", "List the resource types the server has."),
+    ("get", "proa.kubectl.verbs.get", "Show one or many objects."),
+    ("apply", "proa.kubectl.verbs.apply", "Make objects what files say."),
+    ("delete", "proa.kubectl.verbs.delete", "Delete objects."),
+    ("logs", "proa.kubectl.verbs.logs", "Print what a container wrote."),
+    ("exec", "proa.kubectl.verbs.exec", "Run a command in a container."),
+    ("wait", "proa.kubectl.verbs.wait", "Wait for objects to become something, or to go."),
+    ("rollout", "proa.kubectl.verbs.rollout", "Follow the rollout of a workload."),
+    ("api-resources", "proa.kubectl.verbs.api_resources", "List the resource types the server has."),
 )
 
 

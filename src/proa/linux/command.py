@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from proa.base.errors import ProaError
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -24,7 +26,7 @@ class Result:
     stderr: bytes
 
 
-class CommandError(Exception):
+class CommandError(ProaError):
     """A program ended with another code than 0; the message holds its first words on stderr."""
 
     def __init__(self, result: Result) -> None:

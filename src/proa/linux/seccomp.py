@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from proa.base.errors import ProaError
+
 KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, LOG, ALLOW = (
     *(0x80000000, 0x00000000, 0x00030000, 0x00050000),
     *(0x7FF00000, 0x7FFC0000, 0x7FFF0000),
@@ -45,7 +47,7 @@ _ARCHITECTURES = {
 _X32_BIT = 0x40000000
 
 
-class ProfileError(ValueError):
+class ProfileError(ProaError, ValueError):
     """A profile that can not be read or compiled; the message names the member."""
 
 

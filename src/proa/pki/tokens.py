@@ -19,10 +19,12 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from proa.base.errors import ProaError
+
 ALGORITHM = "ES256"
 
 
-class InvalidTokenError(Exception):
+class InvalidTokenError(ProaError):
     """The token is not ours, is expired, is for another audience, or is malformed."""
 
 

@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from proa.base.errors import ProaError
+
 
 class SandboxState(Enum):
     READY = "ready"
@@ -219,7 +221,7 @@ class RuntimeEvent:
     container_id: str = ""
 
 
-class RuntimeFault(Exception):
+class RuntimeFault(ProaError):
     """A verb failed for a reason of its own; `reason` is a waiting reason of the kubelet's (CreateContainerError)."""
 
     def __init__(self, message: str, reason: str = "") -> None:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from proa.base.errors import ProaError
+
 FIRST_REVISION = 1
 """The revision of an empty store: never 0, which means "any" on the wire."""
 
@@ -55,7 +57,7 @@ class Conflict:
     current: Entry | None
 
 
-class CompactedError(Exception):
+class CompactedError(ProaError):
     """The revision asked for is older than what the store keeps: HTTP 410, reason Expired."""
 
     def __init__(self, requested: int, oldest: int) -> None:
@@ -64,7 +66,7 @@ class CompactedError(Exception):
         self.oldest = oldest
 
 
-class FutureRevisionError(Exception):
+class FutureRevisionError(ProaError):
     """The revision asked for has not happened yet."""
 
     def __init__(self, requested: int, current: int) -> None:

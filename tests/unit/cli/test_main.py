@@ -44,7 +44,7 @@ def test_every_command_in_the_table_has_help(name: str, capsys: pytest.CaptureFi
 def test_kubectl_get_does_without_the_heavy_libraries() -> None:
     program = """
 import sys
-import proa.cli.kubectl, proa.kubectl.get
+import proa.cli.kubectl, proa.kubectl.verbs.get
 assert not {"aiohttp", "numpy", "asyncio", "uvloop"} & set(sys.modules)
 """
     found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True)

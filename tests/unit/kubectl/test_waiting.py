@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from proa.kubectl.rollout import RolloutError, deployment
 from proa.kubectl.session import FlagError
-from proa.kubectl.wait import parse
+from proa.kubectl.verbs.rollout import RolloutError, deployment
+from proa.kubectl.verbs.wait import parse
 
 
 def pod(ready: str = "True", **more: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The verbs, one module each; `proa.kubectl.main` lists them."""
