@@ -307,7 +307,7 @@ class ApiServer:
             (subresource.name, verb): mine[subresource.name]
             for subresource in resource.subresources
             if subresource.name in mine
-            for verb in subresource.verbs
+            for verb in (*subresource.verbs, *(("options",) if subresource.name == "proxy" else ()))
         }
 
     def _serve_paths(self) -> None:

@@ -155,6 +155,12 @@ async def test_a_node_is_proxied_with_the_servers_credentials(http: aiohttp.Clie
     assert kubelet.asked == ["/some/path?x=y"]
 
 
+@pytest.mark.parametrize("method", ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"])
+async def test_every_method_is_proxied(http: aiohttp.ClientSession, method: str) -> None:
+    async with http.request(method, "/api/v1/nodes/n/proxy/x") as answer:
+        assert (answer.status, await answer.text()) == (200, f"{method} ")
+
+
 async def test_a_pod_without_an_address_is_not_proxied(http: aiohttp.ClientSession) -> None:
     async with http.get(f"{POD}/proxy/") as answer:
         assert (answer.status, (await answer.json())["reason"]) == (503, "ServiceUnavailable")
