@@ -32,9 +32,21 @@ class Nursery:
         try:
             return await self._fork(spec)
         except ShimGoneError:
-            if self.pid:
+            if not self._is_orphaned():
                 raise
+            await self.close()
             return await self._fork(spec)  # the zygote was killed before it took the request
+
+    def _is_orphaned(self) -> bool:
+        """Whether the zygote is dead or dying: it hangs up before it can be waited for."""
+        if self._control is None or not self.pid:
+            return True
+        try:
+            return not self._control.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     async def _fork(self, spec: Path) -> int:
         with await self._connect() as session:
