@@ -66,6 +66,10 @@ def test_names_of_services_resolve_to_their_addresses(kubectl: Kubectl) -> None:
     eventually(lambda: resolved(kubectl, f"headless.{domain}") == pods)
     assert eventually(lambda: resolved(kubectl, f"alias.{domain}")) == [ip]
     assert resolved(kubectl, f"nobody.{domain}") == []
+    elsewhere = kubectl.run("exec", "client", "--", "nslookup", "-type=a", "nonexistent.invalid").stdout
+    assert (
+        "NXDOMAIN" in elsewhere or "SERVFAIL" in elsewhere
+    )  # what is not the cluster's is asked upstream, and answered
     assert resolved(kubectl, "kubernetes.default.svc.cluster.local") == [
         kubectl.value("{.spec.clusterIP}", "service", "kubernetes", "-n", "default")
     ]

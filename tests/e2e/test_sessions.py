@@ -168,6 +168,25 @@ def test_attach_shows_what_the_container_says_and_sends_it_input(kubectl: Kubect
         assert attached.stdout.readline() == "got hello\n"
 
 
+def test_attach_joins_the_terminal_of_a_container(kubectl: Kubectl) -> None:
+    kubectl.apply(pod("web", container(command=("sh",), stdin=True, tty=True)))
+    kubectl.ready("web")
+    with terminal(kubectl, "attach", "-it", "web") as attached:
+        attached.type("echo $((6 * 7)); stty size\n")
+        attached.expect("42\r\n")
+        attached.expect("30 100\r\n")
+
+
+def test_debug_adds_a_container_to_a_running_pod(kubectl: Kubectl) -> None:
+    kubectl.apply(pod("web"))
+    kubectl.ready("web")
+    kubectl(
+        "debug", "web", "--image=bb:2", "--profile=general", "--container=debugger", "--", "sh", "-c", "echo $VERSION"
+    )
+    kubectl.wait("jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.exitCode}=0", "pod/web")
+    assert kubectl("logs", "web", "-c", "debugger") == "2\n"
+
+
 def test_cp_copies_files_and_directories_both_ways(kubectl: Kubectl, tmp_path: Path) -> None:
     kubectl.apply(pod("web"))
     kubectl.ready("web")
