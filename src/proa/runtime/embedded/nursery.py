@@ -29,12 +29,12 @@ class Nursery:
 
     async def fork_shim(self, spec: Path) -> int:
         """A shim for the sandbox that the file `spec` describes; its pid, once it serves. ShimError when it can not."""
+        zygote = self._control
         try:
             return await self._fork(spec)
         except ShimGoneError:
-            if not self._is_orphaned():
+            if zygote is self._control and not self._is_orphaned():
                 raise
-            await self.close()
             return await self._fork(spec)  # the zygote was killed before it took the request
 
     def _is_orphaned(self) -> bool:
@@ -56,7 +56,7 @@ class Nursery:
     async def _connect(self) -> Session:
         """A connection whose other end the next shim will hold."""
         async with self._lock:
-            if self._control is None or not self.pid:
+            if self._control is None or self._is_orphaned():
                 self._control = await self._start()
             ours, theirs = socket.socketpair()
             try:
