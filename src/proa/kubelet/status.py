@@ -325,7 +325,7 @@ class _Reports:
     ) -> tuple[ContainerState, ContainerState]:
         previous = self.state.previous(container.name)
         last_state = terminated(previous) if exited(previous) else ContainerState()
-        waiting = self.plan.waiting.get(container.name, Waiting("ContainerCreating"))
+        waiting = self._planned(container.name)
         if last is not None and running(last):
             return ContainerState(running=ContainerStateRunning(startedAt=from_epoch(last.started_at))), last_state
         if last is not None and exited(last):
@@ -335,6 +335,11 @@ class _Reports:
                 return terminated(last), last_state
             last_state = terminated(last)
         return ContainerState(waiting=_waiting(waiting)), last_state
+
+    def _planned(self, name: str) -> Waiting:
+        """What the plan has the container wait for; a plan that ends the pod says nothing of those never started."""
+        never = Waiting("PodInitializing" if self.pod.spec.initContainers else "ContainerCreating")
+        return self.plan.waiting.get(name, never)
 
     def _runs_again(self, container: Container | EphemeralContainer, last: runtime.ContainerStatus) -> bool:
         return isinstance(container, Container) and should_restart(self.pod, container, last)
@@ -353,7 +358,7 @@ class _Reports:
         )
         if is_terminating(self.pod, self.state):
             return _changed(before, state=unknown)
-        waiting = self.plan.waiting.get(before.name, Waiting("ContainerCreating"))
+        waiting = self._planned(before.name)
         return _changed(before, state=ContainerState(waiting=_waiting(waiting)), lastState=unknown)
 
 

@@ -116,6 +116,15 @@ def test_transition_times_move_only_with_the_condition() -> None:
     assert changed == {"Ready", "ContainersReady"}
 
 
+def test_containers_that_never_started_wait_for_initialization_also_when_it_failed() -> None:
+    subject = pod(initContainers=(Container(name="init", image="app:1"),), restartPolicy="Never")
+    found = status(subject, state(ran("init", code=1)))
+    assert found.phase == "Failed"
+    waiting = found.containerStatuses[0].state.waiting
+    assert waiting is not None
+    assert waiting.reason == "PodInitializing"
+
+
 def test_a_waiting_container_shows_its_last_end() -> None:
     known = state(ran(code=2)).begun(StartContainer("app", 1), NOW).succeeded(StartContainer("app", 1))
     (found,) = status(pod(), replace(known, containers=(ran(attempt=1, code=3),)), NOW + 1).containerStatuses
