@@ -25,7 +25,7 @@ from proa.client.informer import Informer, Informers
 from proa.client.kubeconfig import load
 from proa.cluster import processes, tls
 from proa.cluster.addresses import host_address
-from proa.cluster.credentials import KUBELET_CLIENT, PROXY, Credentials
+from proa.cluster.credentials import PROXY, Credentials, is_api_server
 from proa.cluster.journal import FileJournal
 from proa.cluster.paths import ClusterPaths, images_root
 from proa.cluster.settings import Settings
@@ -122,7 +122,7 @@ class Agent:
         serving = tls.serving(
             credentials.files(f"kubelet-{self._name}").load(), credentials.authority.certificate.read_bytes()
         )
-        await kubelet.serve(serving, _is_api_server)
+        await kubelet.serve(serving, is_api_server)
         network_task = self._scope.spawn(self._start_network(informers, own_node, runtime, network), name="network")
         await informers.start()
         await kubelet.start()
@@ -293,12 +293,6 @@ async def _first(own_node: Informer[Node], wanted: Callable[[Node], bool]) -> No
         return await found
     finally:
         remove()
-
-
-def _is_api_server(certificate: Mapping[str, Any] | None) -> bool:
-    """Whether a verified peer certificate (as `ssl` shows it) is the API server's."""
-    names = dict(pair for part in (certificate or {}).get("subject", ()) for pair in part)
-    return names.get("commonName") == KUBELET_CLIENT.common_name
 
 
 def _log_failure(error: TaskFailedError) -> None:

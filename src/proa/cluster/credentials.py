@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -147,6 +147,12 @@ class Credentials:
         content = msgspec.yaml.encode(document)
         if not path.exists() or path.read_bytes() != content:
             write_private(path, content)
+
+
+def is_api_server(certificate: Mapping[str, Any] | None) -> bool:
+    """Whether a verified peer certificate (as `ssl` shows it) is the API server's."""
+    names = dict(pair for part in (certificate or {}).get("subject", ()) for pair in part)
+    return names.get("commonName") == KUBELET_CLIENT.common_name
 
 
 def kubeconfig(cluster: str, user: str, server: str, authority: bytes, client: KeyPair) -> dict[str, Any]:

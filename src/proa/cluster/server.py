@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from proa.client.events import Events
 from proa.client.informer import Informers
 from proa.cluster import tls
 from proa.cluster.addresses import host_address
-from proa.cluster.credentials import Credentials
+from proa.cluster.credentials import Credentials, is_api_server
 from proa.cluster.dns_endpoints import DnsEndpointsController
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
@@ -54,6 +55,8 @@ log = logging.getLogger(__name__)
 Report = Callable[[str, Mapping[str, Any]], None]
 AUDIENCE = "https://kubernetes.default.svc.cluster.local"
 CONTROLLER_MANAGER = User("system:kube-controller-manager", groups=(MASTERS, AUTHENTICATED))
+# The certificate and the directory that all simulated nodes share.
+SIMULATED = "simulated"
 SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
 
 
@@ -106,7 +109,18 @@ async def run_server(paths: ClusterPaths, settings: Settings, *, report: Report)
         report("api-ready", {"url": settings.server_url})
         await start_control(server, informers, settings, trust, clock, random, stack, report)
         if settings.simulated_nodes:
-            await start_simulated_nodes(server, informers, settings.simulated_nodes, clock, random, stack)
+            credentials.ensure_node(SIMULATED, ["127.0.0.1"])
+            serving = credentials.files(f"kubelet-{SIMULATED}").load(), credentials.authority.certificate.read_bytes()
+            await start_simulated_nodes(
+                server,
+                informers,
+                settings.simulated_nodes,
+                clock,
+                random,
+                stack,
+                logs=paths.node(SIMULATED) / "logs",
+                tls=tls.serving(*serving),
+            )
             report("simulated-nodes-ready", {"nodes": settings.simulated_nodes})
         tune_for_server()
         await asyncio.get_running_loop().create_future()
@@ -210,9 +224,15 @@ async def start_simulated_nodes(
     clock: Clock,
     random: Random,
     stack: AsyncExitStack,
+    *,
     behaviour: Callable[[ContainerConfig], Behaviour] | None = None,
+    logs: Path | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> SimulatedNodes:
-    """Nodes whose pods are simulated, each with the identity of its kubelet."""
+    """Nodes whose pods are simulated, each with the identity of its kubelet. logs: where to keep what pods print.
+
+    tls: with it the logs and sessions of their pods are served on a free loopback port.
+    """
     from proa.kubelet.simulated import SimulatedNodes
 
     def client_of(name: str) -> Client:
@@ -226,9 +246,12 @@ async def start_simulated_nodes(
         informers=informers,
         client_of=client_of,
         behaviour=behaviour,
+        logs=logs,
     )
-    await nodes.start()
     stack.push_async_callback(nodes.close)
+    if tls is not None:
+        await nodes.serve(tls, is_api_server, address="127.0.0.1", port=0)
+    await nodes.start()
     return nodes
 
 

@@ -84,7 +84,7 @@ class SimulatedCluster:
         await server.publish()
         self._control = await start_control(server, informers, self.settings, trust, clock, random, stack, _unheard)
         self._nodes = await start_simulated_nodes(
-            server, informers, self.settings.simulated_nodes, clock, random, stack, self._behaviour
+            server, informers, self.settings.simulated_nodes, clock, random, stack, behaviour=self._behaviour
         )
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ def certificate_holder(certificate: Mapping[str, Any] | None) -> tuple[str, tupl
 class KubeletServer:
     """Serves the pods of `kubelets`."""
 
-    def __init__(self, kubelets: Sequence[Kubelet], authorize: Authorize) -> None:
+    def __init__(self, kubelets: Collection[Kubelet], authorize: Authorize) -> None:
         self._kubelets = kubelets
         self._authorize = authorize
         self._runner: web.AppRunner | None = None

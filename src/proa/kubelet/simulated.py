@@ -7,6 +7,7 @@ real kubelet's.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -70,6 +71,26 @@ class NoVolumes:
         return None
 
 
+class KeptLogs(NoVolumes):
+    """No files but what containers print, in the usual layout below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def set_up(self, pod: Pod) -> None:
+        spec, directory = pod.spec, self.log_directory(pod)
+        containers: tuple[AnyContainer, ...] = (*spec.initContainers, *spec.containers, *spec.ephemeralContainers)
+        for container in containers:
+            (directory / container.name).mkdir(parents=True, exist_ok=True)
+
+    def log_directory(self, pod: Pod) -> Path:
+        meta = pod.metadata
+        return self._root / f"{meta.namespace}_{meta.name}_{meta.uid}"
+
+    def remove_logs(self, pod: Pod) -> None:
+        shutil.rmtree(self.log_directory(pod), ignore_errors=True)
+
+
 class NoServices:
     """A simulated container reads no service variables."""
 
@@ -119,8 +140,8 @@ class SimulatedNodes:
 
     client_of: a node's own client, by its name (by default all use `client`, which also reads the pods and writes the
     events). behaviour: what containers do. runtime_of: makes a node's runtime and images from its name and number (by
-    default the fake ones). All share one watch of pods, one writer of events and, when `serve` is called, one HTTPS
-    endpoint.
+    default the fake ones). logs: the directory to keep what containers print, None: nowhere. All share one watch of
+    pods, one writer of events and, when `serve` is called, one HTTPS endpoint.
     """
 
     def __init__(
@@ -140,6 +161,7 @@ class SimulatedNodes:
         client_of: Callable[[str], Client] | None = None,
         behaviour: Callable[[ContainerConfig], Behaviour] | None = None,
         runtime_of: Callable[[str, int], tuple[Runtime, Images]] | None = None,
+        logs: Path | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom()
@@ -156,11 +178,13 @@ class SimulatedNodes:
         self._capacity, self._labels = {**CAPACITY, **(capacity or {})}, dict(labels or {})
         self._machines: dict[str, _Machine] = {}
         self.kubelets: dict[str, Kubelet] = {}
-        for index in range(count):
-            self._make(f"{prefix}-{index}")
+        self._count = count
+        self._logs = logs
 
     async def start(self) -> None:
         """Register every node, then take every pod that is bound to one of them."""
+        for number in range(self._count):
+            self._make(f"{self._prefix}-{number}")
         await self._events.start()
         if self._own_informers:
             await self._informers.start()
@@ -198,12 +222,12 @@ class SimulatedNodes:
         await self.kubelets.pop(name).close()
 
     async def serve(self, tls: ssl.SSLContext | None, authorize: Authorize, *, address: str, port: int) -> int:
-        """One endpoint for the logs and sessions of every simulated pod."""
+        """One endpoint for the logs and sessions of every simulated pod; its port. Before `start`: nodes tell of it."""
         from proa.kubelet.server import KubeletServer
 
-        self._server = KubeletServer(list(self.kubelets.values()), authorize)
-        bound: int = await self._server.start(address, port, tls)
-        return bound
+        self._server = KubeletServer(self.kubelets.values(), authorize)
+        self._port = await self._server.start(address, port, tls)
+        return self._port
 
     async def close(self) -> None:
         if self._server is not None:
@@ -239,7 +263,7 @@ class SimulatedNodes:
             machine.runtime,
             machine.images,
             events=self._events.recorder("kubelet", name),
-            volumes=NoVolumes(),
+            volumes=KeptLogs(self._logs) if self._logs is not None else NoVolumes(),
             prober=AnnotatedProbes(),
             objects=self._objects,
             services=NoServices(),

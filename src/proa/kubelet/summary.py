@@ -6,7 +6,7 @@ CPU is reported as its counter: whoever wants a rate takes two samples.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from proa.machinery.timestamps import from_epoch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _Owner = tuple[str, str, str, str]
 
 
-async def _collected(kubelets: Sequence[Kubelet]) -> list[tuple[_Owner, ContainerStats]]:
+async def _collected(kubelets: Collection[Kubelet]) -> list[tuple[_Owner, ContainerStats]]:
     """Each running container's numbers with its (namespace, pod, uid, container)."""
     found = []
     for kubelet in kubelets:
@@ -44,7 +44,7 @@ def _numbers(stats: ContainerStats) -> dict[str, Any]:
     }
 
 
-async def summary(kubelets: Sequence[Kubelet]) -> dict[str, Any]:
+async def summary(kubelets: Collection[Kubelet]) -> dict[str, Any]:
     """The Summary document."""
     pods: dict[str, dict[str, Any]] = {}
     for (namespace, name, uid, container), stats in await _collected(kubelets):
@@ -57,7 +57,7 @@ async def summary(kubelets: Sequence[Kubelet]) -> dict[str, Any]:
     for pod in pods.values():
         pod["cpu"] = {"usageCoreNanoSeconds": pod["cpu"]}
         pod["memory"] = {"workingSetBytes": pod["memory"]}
-    node = kubelets[0].config.name if kubelets else ""
+    node = next((each.config.name for each in kubelets), "")
     cpu, memory = _node_usage()
     return {
         "node": {
@@ -69,7 +69,7 @@ async def summary(kubelets: Sequence[Kubelet]) -> dict[str, Any]:
     }
 
 
-async def resource_metrics(kubelets: Sequence[Kubelet]) -> str:
+async def resource_metrics(kubelets: Collection[Kubelet]) -> str:
     """Prometheus text with the names metrics-server looks for."""
     cpu, memory = _node_usage()
     lines = [
