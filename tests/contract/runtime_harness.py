@@ -159,21 +159,23 @@ async def embedded(directory: Path, **settings: object) -> AsyncIterator[Harness
             "dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1", resources=LinuxResources(memory_limit=16 << 20)
         )
 
-    before = mounts()
+    before = mounts(directory)
     harness = Harness(await start(), directory / "logs", reopen, oom)
     try:
         yield harness
     finally:
         assert isinstance(harness.runtime, EmbeddedRuntime)
         await harness.runtime.teardown()
-    assert mounts() == before
+    assert mounts(directory) == before
     assert list((directory / "state").iterdir()) == []
     assert [item for item in cgroups.detect().directories(f"proa/{cluster}") if os.path.exists(item)] == []
     assert await asyncio.to_thread(processes_below, directory / "state") == []
 
 
-def mounts() -> list[str]:
-    return sorted(line.split(" ", 1)[1] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+def mounts(directory: Path) -> list[str]:
+    """What is mounted at or from below `directory`; elsewhere a cluster of somebody else's may come and go."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return sorted(line.split(" ", 1)[1] for line in lines if str(directory) in line)
 
 
 def processes_below(directory: Path) -> list[str]:
