@@ -23,6 +23,9 @@ _HEADER = "[-A-Za-z0-9]+"
 _PERCENT = "[0-9]+%"
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
 
+_SYSCTL_SEGMENT = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SYSCTL = rf"({_SYSCTL_SEGMENT}[\./])*{_SYSCTL_SEGMENT}"
+
 _label = re.compile(_LABEL).fullmatch
 _subdomain = re.compile(_SUBDOMAIN).fullmatch
 _label1035 = re.compile(_LABEL1035).fullmatch
@@ -33,6 +36,7 @@ _config_key = re.compile(_CONFIG_KEY).fullmatch
 _header = re.compile(_HEADER).fullmatch
 _percent = re.compile(_PERCENT).fullmatch
 _wildcard = re.compile(_WILDCARD).fullmatch
+_sysctl = re.compile(_SYSCTL).fullmatch
 
 _ENDS = "and must start and end with an alphanumeric character"
 _LABEL_TEXT = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ENDS}"
@@ -165,6 +169,13 @@ def relaxed_env_var_name(value: str) -> list[str]:
     if not value:
         return ["environment variable name must be non-empty"]
     return [] if value.isascii() and value.isprintable() and "=" not in value else [_RELAXED_ENV_TEXT]
+
+
+def sysctl_name(value: str) -> list[str]:
+    """A kernel parameter below /proc/sys, its parts separated by dots or slashes."""
+    if len(value) <= 253 and _sysctl(value) is not None:
+        return []
+    return [f"must have at most 253 characters and match regex ^{_SYSCTL}$"]
 
 
 def port_name(value: str) -> list[str]:

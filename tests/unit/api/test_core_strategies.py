@@ -95,6 +95,15 @@ def test_a_good_pod_has_no_errors() -> None:
             "spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type",
         ),
         (
+            {"securityContext": {"sysctls": [{"name": "a.b", "value": "1"}, {"name": "bar..", "value": "1"}]}},
+            'spec.securityContext.sysctls[1].name: Invalid value: "bar..": must have at most 253 characters and match'
+            " regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$",
+        ),
+        (
+            {"securityContext": {"sysctls": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]}},
+            'spec.securityContext.sysctls[1].name: Duplicate value: "a"',
+        ),
+        (
             {"dnsPolicy": "None"},
             "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is"
             " None",

@@ -21,6 +21,7 @@ from proa.api.core_v1 import (
     SeccompProfile,
     Secret,
     SecurityContext,
+    Sysctl,
     TCPSocketAction,
 )
 from proa.kubelet.admission import admit
@@ -133,6 +134,28 @@ def test_a_pod_must_fit_and_belong_here(make_pod: Any) -> None:
     picky = admit(make_pod(nodeSelector={"disk": "ssd"}), {"disk": "hdd"}, room, [])
     assert picky is not None
     assert picky.reason == "NodeAffinity"
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "refused"),
+    [
+        ("kernel.shm_rmid_forced", {}, ""),
+        ("net.ipv4.tcp_syncookies", {}, ""),
+        ("net/ipv4/tcp_syncookies", {"hostIPC": True}, ""),
+        ("net.ipv4.tcp_syncookies", {"hostNetwork": True}, 'forbidden sysctl: "net.ipv4.tcp_syncookies" not allowed'),
+        ("kernel.shm_rmid_forced", {"hostIPC": True}, 'forbidden sysctl: "kernel.shm_rmid_forced" not allowed with'),
+        ("kernel.core_pattern", {}, 'forbidden sysctl: "kernel.core_pattern" not allowlisted'),
+        ("kernel/core_pattern", {}, 'forbidden sysctl: "kernel.core_pattern" not allowlisted'),
+        ("net.ipv4.ip_forward", {}, 'forbidden sysctl: "net.ipv4.ip_forward" not allowlisted'),
+    ],
+)
+def test_a_pod_sets_only_sysctls_of_its_own_namespaces(
+    make_pod: Any, name: str, host: dict[str, bool], refused: str
+) -> None:
+    context = PodSecurityContext(sysctls=(Sysctl(name=name, value="1"),))
+    found = admit(make_pod(securityContext=context, **host), {}, {}, [])
+    assert (found.message if found else "").startswith(refused)
+    assert (found is None) is (not refused)
 
 
 # Images

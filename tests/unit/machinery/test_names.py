@@ -22,6 +22,7 @@ from proa.machinery import names
         (names.config_key, ["a", "A_b.c-d", "..a"[1:]], ["", ".", "..", "..a", "a/b"]),
         (names.env_var_name, ["A", "a.b", "_x"], ["", "1a", "a=b", ".."]),
         (names.relaxed_env_var_name, ["1a", "a b"], ["", "a=b", "ä"]),
+        (names.sysctl_name, ["a", "net.ipv4.tcp_rmem", "net/ipv4.a-b"], ["", "foo-", "bar..", ".a", "A", "a" * 254]),
         (names.port_name, ["http", "a-1"], ["", "80", "-a", "a-", "a--b", "A", "a" * 16]),
         (names.percent, ["1%", "100%"], ["1", "a%"]),
         (names.http_header_name, ["X-A"], ["", "a b"]),

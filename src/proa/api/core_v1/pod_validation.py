@@ -12,7 +12,7 @@ from operator import attrgetter
 from msgspec.structs import replace
 
 from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleHandler, Probe, ResourceRequirements
-from proa.api.core_v1.pod import PodSpec
+from proa.api.core_v1.pod import PodSpec, Sysctl
 from proa.api.core_v1.volume import Volume
 from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
@@ -25,6 +25,7 @@ from proa.machinery.names import (
     port_number,
     qualified_name,
     relaxed_env_var_name,
+    sysctl_name,
 )
 from proa.machinery.quantity import parse
 from proa.machinery.scalars import Quantity
@@ -84,6 +85,8 @@ def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
     for index, reference in enumerate(spec.imagePullSecrets):
         if not reference.name:
             errors.required(path.child("imagePullSecrets").index(index).child("name"))
+    if spec.securityContext is not None and spec.securityContext.sysctls:
+        _validate_sysctls(spec.securityContext.sysctls, path.child("securityContext", "sysctls"), errors)
     if spec.nodeSelector:
         _validate_labels(spec.nodeSelector, path.child("nodeSelector"), errors)
     if spec.tolerations:
@@ -287,6 +290,20 @@ def _validate_handler(handler: Probe | LifecycleHandler, path: Path, errors: Err
         problems = port_number(action.port) if isinstance(action.port, int) else port_name(action.port)
         for each in problems:
             errors.invalid(at, action.port, each)
+
+
+def _validate_sysctls(sysctls: Sequence[Sysctl], path: Path, errors: ErrorList) -> None:
+    """Which of them a pod may set, its node says."""
+    seen: set[str] = set()
+    for index, sysctl in enumerate(sysctls):
+        at = path.index(index).child("name")
+        if not sysctl.name:
+            errors.required(at)
+        elif sysctl.name in seen:
+            errors.duplicate(at, sysctl.name)
+        else:
+            _check(errors, sysctl_name, sysctl.name, at)
+        seen.add(sysctl.name)
 
 
 def _validate_labels(labels: Mapping[str, str], path: Path, errors: ErrorList) -> None:
