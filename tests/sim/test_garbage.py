@@ -61,6 +61,21 @@ def test_deleting_in_the_background_takes_replica_sets_and_pods_along(simulate):
     simulate(body)
 
 
+def test_owners_in_a_circle_do_not_wait_for_each_other(simulate):
+    async def body(plane):
+        made = [await plane.client.create(CONFIG_MAPS, config_map(name)) for name in "abc"]
+        for mine, owner in zip(made, (made[2], made[0], made[1]), strict=True):
+            reference = owned_by(owner, blockOwnerDeletion=True)
+            meta = msgspec.structs.replace(mine.metadata, ownerReferences=(reference,))
+            await plane.client.update(CONFIG_MAPS, msgspec.structs.replace(mine, metadata=meta))
+        await plane.clock.advance(10)
+        await plane.client.delete(CONFIG_MAPS, "a", "default", propagation="Foreground")
+        await plane.clock.advance(10)
+        assert [each for each in "abc" if await plane.get(CONFIG_MAPS, each) is not None] == []
+
+    simulate(body)
+
+
 def test_deleting_in_the_foreground_keeps_the_owner_until_its_dependents_are_gone(simulate):
     async def body(plane):
         await started(plane)

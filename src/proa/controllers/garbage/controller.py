@@ -114,7 +114,12 @@ class GarbageCollector(Controller):
                 await self._remove_owners(thing, [*absent, *waiting])
             return requeue_after(UNWATCHED_AGAIN, "an owner's kind is not watched") if unwatched else DONE
         policy: Policy = "Background"
-        if waiting and self._graph.has_dependents(thing.meta.uid):
+        dependents = list(self._graph.dependents(thing.meta.uid)) if waiting else []
+        if dependents:
+            # Owners may own each other in a circle, and each would wait for the next one for ever.
+            if any(each.waits_for_dependents for each in dependents) and thing.blocks_any:
+                await self._stop_blocking(thing)
+                return Outcome(note="may be in a circle: blocks its owners no more")
             policy = "Foreground"
         elif ORPHAN in thing.meta.finalizers:
             policy = "Orphan"
@@ -212,6 +217,12 @@ class GarbageCollector(Controller):
             }
         }
         await self._patch(thing, patch)
+
+    async def _stop_blocking(self, thing: Thing) -> None:
+        """Its owners' foreground deletion waits for it no longer; the changed references bring it back here."""
+        references = [{**_plain(each), "blockOwnerDeletion": False} for each in thing.meta.ownerReferences]
+        meta = {"uid": thing.meta.uid, "resourceVersion": thing.meta.resourceVersion, "ownerReferences": references}
+        await self._patch(thing, {"metadata": meta})
 
     async def _remove_finalizer(self, thing: Thing, finalizer: str) -> None:
         left = [each for each in thing.meta.finalizers if each != finalizer]

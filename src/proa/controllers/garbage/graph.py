@@ -52,6 +52,11 @@ class Thing:
         """Whether the foreground deletion of this owner waits for it."""
         return any(each.uid == owner_uid and each.blockOwnerDeletion for each in self.meta.ownerReferences)
 
+    @property
+    def blocks_any(self) -> bool:
+        """Whether the foreground deletion of some owner of it would wait for it."""
+        return any(each.blockOwnerDeletion for each in self.meta.ownerReferences)
+
 
 def work_key(resource: Resource[Any], obj: Any) -> str:
     """`plural.group|namespace/name`."""
@@ -98,6 +103,3 @@ class Graph:
         for resource, informer in self._informers.items():
             for obj in informer.by_index(OWNER_INDEX, uid):
                 yield Thing(resource, obj)
-
-    def has_dependents(self, uid: str) -> bool:
-        return next(self.dependents(uid), None) is not None
