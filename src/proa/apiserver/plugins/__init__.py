@@ -10,6 +10,7 @@ from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationS
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
+from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.service_account import ServiceAccount
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
@@ -26,5 +27,6 @@ def default_plugins(client: Client, informers: Informers, random: Random) -> Seq
         TaintNodesByCondition(),
         Priority(),
         DefaultTolerationSeconds(),
+        PodQuality(),
         NotImplementedWarnings(),
     )

@@ -11,6 +11,7 @@ from proa.apiserver.identity import User
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
+from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
 from proa.machinery.resource import Resource
@@ -45,6 +46,20 @@ async def test_a_new_node_is_tainted_until_it_is_ready() -> None:
     node: dict[str, Any] = {"spec": {}}
     await TaintNodesByCondition().mutate(attributes(NODES, node))
     assert node["spec"]["taints"] == [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
+
+
+async def test_a_new_pod_has_its_quality_of_service_class() -> None:
+    container = {"name": "a", "image": "x", "resources": {"limits": {"cpu": "1", "memory": "1Mi"}}}
+    pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"containers": [container]}, "status": {"phase": "P"}}
+    await PodQuality().mutate(attributes(PODS, pod))
+    assert pod["status"] == {"phase": "P", "qosClass": "Guaranteed"}
+
+
+async def test_a_malformed_quantity_is_left_to_validation() -> None:
+    container = {"name": "a", "image": "x", "resources": {"limits": {"cpu": "much"}}}
+    pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"containers": [container]}}
+    await PodQuality().mutate(attributes(PODS, pod))
+    assert "status" not in pod
 
 
 async def test_a_system_priority_class_becomes_its_number_and_an_unknown_one_is_refused() -> None:

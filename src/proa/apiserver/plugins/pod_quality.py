@@ -1,0 +1,32 @@
+"""PodQuality: a new pod's status says its quality of service class from the start.
+
+Upstream computes it as the last thing before a pod is stored; so this runs after the plugins that change requests and
+limits. Not here: what the class means to a node.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proa.api.core_v1 import Pod
+from proa.apiserver.admission import Attributes, Operation
+from proa.machinery.decode import to_typed
+from proa.machinery.quantity import QuantityError
+from proa.machinery.resource import Resource
+from proa.rules.qos import qos_class
+
+
+class PodQuality:
+    name = "PodQuality"
+
+    def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
+        return operation == "CREATE" and resource.qualified == "pods" and not subresource
+
+    async def mutate(self, attributes: Attributes) -> None:
+        assert attributes.document is not None
+        document = attributes.document
+        try:
+            quality = qos_class(to_typed(document, Pod).spec)
+        except QuantityError:
+            return  # validation comes next, refuses the pod, and names the field
+        document["status"] = {**(document.get("status") or {}), "qosClass": quality}
