@@ -15,13 +15,13 @@ from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from random import SystemRandom
 from typing import Any
 
 import uvloop
 
 from proa.aio.clock import SystemClock
 from proa.base.collector import tune_for_server
+from proa.base.entropy import BlockRandom
 from proa.cluster import settings as settings_module
 from proa.cluster.credentials import Credentials
 from proa.cluster.paths import ClusterPaths
@@ -52,7 +52,7 @@ async def serve_api(paths: ClusterPaths, settings: Settings) -> None:
         store = await SqliteStore.open(paths.store, clock=clock)
         stack.push_async_callback(store.close)
         trust = Trust.of(Credentials(paths, settings, clock.now()))
-        server, _ = await start_api(store, settings, trust, clock, SystemRandom(), stack, host="127.0.0.1")
+        server, _ = await start_api(store, settings, trust, clock, BlockRandom(), stack, host="127.0.0.1")
         await server.listen()
         tune_for_server()
         print("ready", flush=True)

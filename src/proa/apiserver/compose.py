@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random, SystemRandom
+from random import Random
 from typing import Any
 
 import msgspec
@@ -60,6 +60,7 @@ from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
 from proa.apiserver.server import HttpServer, Request, Response
 from proa.base.build import KUBERNETES_VERSION
+from proa.base.entropy import BlockRandom
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
@@ -83,7 +84,7 @@ class Config:
     node_ports: tuple[int, int] = (30000, 32767)
     kubelet_tls: ssl.SSLContext | None = None
     clock: Clock = field(default_factory=SystemClock)
-    random: Random = field(default_factory=SystemRandom)
+    random: Random = field(default_factory=BlockRandom)
     resources: Sequence[Resource[Any]] | None = None
     anonymous: bool = True
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from proa.aio.clock import Clock, SystemClock
@@ -27,6 +27,7 @@ from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, User
 from proa.apiserver.plugins import default_plugins
 from proa.base.collector import tune_for_server
+from proa.base.entropy import BlockRandom
 from proa.client.events import Events
 from proa.client.informer import Informers
 from proa.cluster import tls
@@ -95,7 +96,7 @@ async def run_server(paths: ClusterPaths, settings: Settings, *, report: Report)
     """Serve until cancelled. Reports `api-ready` (with `url`), `controllers-ready` and `scheduler-ready`, and with
     simulated nodes `simulated-nodes-ready`.
     """
-    clock, random = SystemClock(), SystemRandom()
+    clock, random = SystemClock(), BlockRandom()
     async with AsyncExitStack() as stack:
         # Opening the store and making certificates and modules are independent: the store waits for its thread.
         opening = asyncio.create_task(_open_store(paths, clock), name="open store")

@@ -29,7 +29,7 @@ _POD_TEMPLATES = {
         ("spec", "template", "spec"),
     ),
 }
-_IGNORED = {
+_IGNORED: dict[tuple[str, ...], str] = {
     ("affinity", "podAffinity"): "the scheduler ignores it",
     ("affinity", "podAntiAffinity"): "the scheduler ignores it",
     ("topologySpreadConstraints",): "the scheduler ignores it",
@@ -39,6 +39,7 @@ _IGNORED = {
     ("securityContext", "seLinuxOptions"): "containers run without a label",
     ("securityContext", "appArmorProfile"): "containers run without a profile",
 }
+_FIRST_NAMES = frozenset(names[0] for names in _IGNORED)
 # Absent, empty, or `hostUsers: true`, which is how it is.
 _NOTHING: tuple[Any, ...] = (None, "", [], {}, True)
 
@@ -56,8 +57,10 @@ class NotImplementedWarnings:
             attributes.warnings.append(f"{resource} are not implemented yet: {_IDLE[resource]}")
         template = _POD_TEMPLATES.get(resource)
         if template is not None:
-            spec, old = dig(attributes.document, *template), dig(attributes.old, *template)
-            attributes.warnings.extend(_ignored(spec or {}, old or {}, ".".join(template)))
+            spec = dig(attributes.document, *template) or {}
+            if not _FIRST_NAMES.isdisjoint(spec):
+                old = dig(attributes.old, *template) or {}
+                attributes.warnings.extend(_ignored(spec, old, ".".join(template)))
 
 
 def _ignored(spec: Mapping[str, Any], old: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from proa.machinery.apply.fieldset import (
     FieldSet,
@@ -119,6 +122,12 @@ def _bare(document: Mapping[str, Any]) -> Document:
     return bare
 
 
+@lru_cache(128)
+def _fields_of_created(bare: bytes, schema: ObjectSchema) -> FieldSet:
+    """Replicas differ in what nobody owns, their names: they have the same set, and encoding is cheaper than walking."""
+    return fields_of_new(msgspec.json.decode(bare), schema)
+
+
 def track_update(
     live: Mapping[str, Any] | None, new: Mapping[str, Any], schema: ObjectSchema, writer: Writer
 ) -> Document:
@@ -129,7 +138,7 @@ def track_update(
     """
     metadata = new.get("metadata") or {}
     if live is None:
-        return _with_entries(new, [_Entry(writer, fields_of_new(_bare(new), schema))])
+        return _with_entries(new, [_Entry(writer, _fields_of_created(msgspec.json.encode(_bare(new)), schema))])
     written, removed = changes(_bare(live), _bare(new), Property("", schema))
     if "managedFields" not in metadata:
         entries = _entries(live)
