@@ -212,6 +212,7 @@ class PodState:
     containers: every container the runtime still has for the pod, of the current sandbox or an older one.
     images: container name to the image reference that was found or pulled for its next start.
     stopping: container id to the time by which it will have been killed.
+    volumes_outdated: what volumes show changed while they were being set up, so that may have read what was before.
     ended: set once the pod must not run (again) although its object still asks for it.
     gone: the API object has been deleted. torn_down: nothing of the pod is left on disk. deleted: all is done.
     """
@@ -223,6 +224,7 @@ class PodState:
     failures: Mapping[Operation, Failure] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     volumes_ready: bool = False
+    volumes_outdated: bool = False
     torn_down: bool = False
     probes: Mapping[ProbeKey, bool] = field(default_factory=dict)
     crashes: Mapping[str, Crashes] = field(default_factory=dict)
@@ -277,6 +279,8 @@ class PodState:
                 raised = crash_delay(self.crashes.get(name), finished_at)
                 delay = min(CRASH_BACKOFF.cap, raised * CRASH_BACKOFF.factor) or CRASH_BACKOFF.base
                 return replace(state, crashes={**self.crashes, name: Crashes(delay, now)})
+            case SetUpVolumes():
+                return replace(state, volumes_outdated=False)
             case KillContainer(id=identity, grace=grace):
                 return replace(state, stopping={**self.stopping, identity: now + grace})
             case _:
@@ -292,7 +296,7 @@ class PodState:
         )
         match instruction:
             case SetUpVolumes():
-                return replace(state, volumes_ready=True)
+                return replace(state, volumes_ready=not self.volumes_outdated)
             case PullImage(container=name):
                 return replace(state, images={**self.images, name: image})
             case StartContainer(container=name):
@@ -320,6 +324,10 @@ class PodState:
                 return replace(state, deleted=True)
             case _:
                 return state
+
+    def outdated(self) -> PodState:
+        """What the pod's volumes show has changed: they must be set up again, also if that is being done just now."""
+        return replace(self, volumes_ready=False, volumes_outdated=self.busy(Work.VOLUMES))
 
     def failed(self, instruction: Instruction, reason: str, message: str, now: float) -> PodState:
         """`instruction` could not be carried out; it will be tried again after its backoff."""

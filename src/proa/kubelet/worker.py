@@ -78,7 +78,7 @@ class PodWorker:
         before, self.pod = self.pod.metadata, pod
         shown = (pod.metadata.labels, pod.metadata.annotations)
         if (before.labels, before.annotations) != shown and any(_shows_metadata(each) for each in pod.spec.volumes):
-            self.state = replace(self.state, volumes_ready=False)
+            self.state = self.state.outdated()
         self.kick()
 
     def vanished(self) -> None:
@@ -125,7 +125,7 @@ class PodWorker:
 
     def reconsider(self) -> None:
         """Something it refers to has changed: failed work may succeed now, volumes must be refreshed."""
-        self.state = replace(self.state.reconsidered(), volumes_ready=False)
+        self.state = self.state.reconsidered().outdated()
         self.kick()
 
     def kick(self) -> None:

@@ -251,6 +251,16 @@ def test_a_change_of_what_it_refers_to_ends_the_wait() -> None:
 # Sandboxes
 
 
+def test_volumes_that_change_while_they_are_set_up_are_set_up_again() -> None:
+    ready = state(ran()).outdated()
+    assert todo(pod(), ready) == (SetUpVolumes(),)
+    under_way = ready.begun(SetUpVolumes(), NOW)
+    assert under_way.succeeded(SetUpVolumes()).volumes_ready
+    again = under_way.outdated().succeeded(SetUpVolumes())
+    assert todo(pod(), again) == (SetUpVolumes(),)
+    assert again.begun(SetUpVolumes(), NOW).succeeded(SetUpVolumes()).volumes_ready
+
+
 def test_a_dead_sandbox_is_replaced_when_its_containers_have_stopped() -> None:
     dead = box(SandboxState.NOT_READY)
     assert [type(each) for each in todo(pod(), state(ran(), sandbox=dead))] == [KillContainer]
