@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from proa.machinery.resource import ObjectType, Resource
 from proa.machinery.schema import ObjectSchema, ScalarSchema, schema_of
@@ -34,7 +35,11 @@ def codec_of(resource: Resource[Any]) -> Codec:
             indexer.append(_indexer(resource))
         return indexer[0](body)
 
-    return Codec(index=index, decode=decode)
+    def revise(decoded: Any, revision: int) -> Any:
+        metadata = replace(decoded.metadata, resourceVersion=str(revision))
+        return replace(decoded, metadata=metadata)
+
+    return Codec(index=index, decode=decode, revise=revise)
 
 
 def _indexer(resource: Resource[Any]) -> Callable[[bytes], Index]:

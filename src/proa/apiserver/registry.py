@@ -24,7 +24,7 @@ from proa.apiserver.metadata import Document
 from proa.apiserver.options import ReadOptions, WatchOptions, WriteOptions
 from proa.apiserver.selecting import matcher
 from proa.apiserver.watching import Watch
-from proa.apiserver.writing import Preparation
+from proa.apiserver.writing import Encoded, Preparation
 from proa.machinery import status as failures
 from proa.machinery.meta import Status
 from proa.machinery.names import generate_name
@@ -176,7 +176,7 @@ class Registry:
                 finish(done)
 
     async def _insert(
-        self, document: Document, encoded: bytes, base: str, namespace: str, options: WriteOptions
+        self, document: Document, encoded: Encoded, base: str, namespace: str, options: WriteOptions
     ) -> Item:
         meta = document["metadata"]
         for attempt in range(_NAME_TRIES):
@@ -186,11 +186,12 @@ class Registry:
             key = self.key(namespace, meta["name"])
             if options.dry_run:
                 if self.cache.item(key) is None:
-                    return Item(key, 0, encoded, self.codec)
+                    return Item(key, 0, encoded.body, self.codec)
             else:
-                written = await self.cache.create(key, self._stored(document, encoded), ttl=self.resource.ttl)
+                stored, decoded = self._stored(encoded)
+                written = await self.cache.create(key, stored, ttl=self.resource.ttl, decoded=decoded)
                 if not isinstance(written, Conflict):
-                    return self._written(key, written, document, encoded)
+                    return self._written(key, written, encoded.body)
             if not base:
                 raise failures.already_exists(self.resource, meta["name"])
         raise failures.generate_name_conflict(self.resource, meta["name"])
@@ -290,17 +291,17 @@ class Registry:
             encoded = prepare.encoded(document) if trusted else prepare.update(document, old, self.shown(item).object)
             await self._admission.validate(attributes)
             if options.dry_run:
-                return Item(key, item.revision, _at(encoded, item.revision), self.codec)
+                return Item(key, item.revision, _at(encoded.body, item.revision), self.codec)
             if deletion.complete(resource, document) and not deletion.complete(resource, old):
                 return await self._remove(key, item)
-            stored = self._stored(document, encoded)
+            stored, decoded = self._stored(encoded)
             if stored == self._bytes_of(item):
                 return self.shown(item)
-            written = await self.cache.update(key, stored, item.revision, ttl=resource.ttl)
+            written = await self.cache.update(key, stored, item.revision, ttl=resource.ttl, decoded=decoded)
             if isinstance(written, Conflict):
                 return written
             done = True
-            return self._written(key, written, document, encoded)
+            return self._written(key, written, encoded.body)
         finally:
             if finish is not None:
                 finish(done)
@@ -444,10 +445,11 @@ class Registry:
         document: Document = msgspec.json.decode(item.body)
         return document if self.conversion is None else self.conversion.from_storage(document)
 
-    def _stored(self, document: Document, encoded: bytes) -> bytes:
+    def _stored(self, encoded: Encoded) -> Encoded:
+        """What goes to the store; its object is None where the stored version is another one."""
         if self.conversion is None:
             return encoded
-        return msgspec.json.encode(self.conversion.to_storage(msgspec.json.decode(encoded)))
+        return Encoded(msgspec.json.encode(self.conversion.to_storage(msgspec.json.decode(encoded.body))), None)
 
     def _storage_typed(self, document: Document) -> Any:
         return document if self.conversion is not None else msgspec.convert(document, self.resource.type)
@@ -455,7 +457,7 @@ class Registry:
     def _bytes_of(self, item: Item) -> bytes:
         return item.entry.value
 
-    def _written(self, key: str, revision: int, document: Document, encoded: bytes) -> Item:
+    def _written(self, key: str, revision: int, encoded: bytes) -> Item:
         if self.conversion is not None:
             return Item(key, revision, _at(encoded, revision), self.codec)
         return self._item(key, revision, encoded)

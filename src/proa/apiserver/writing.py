@@ -8,7 +8,7 @@ metadata (`metadata`), retries and concurrency (`registry`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
@@ -24,6 +24,13 @@ from proa.machinery.strategy import DEFAULT
 from proa.machinery.validate import validate_facts, validate_facts_update
 
 _UNKNOWN_MANAGER = "unknown"
+
+
+class Encoded(NamedTuple):
+    """The stored bytes, and the typed object they were encoded from."""
+
+    body: bytes
+    object: Any
 
 
 class Preparation:
@@ -83,16 +90,16 @@ class Preparation:
         document["metadata"] = tracked["metadata"]  # admission holds on to this document
         return document
 
-    def create(self, document: Document) -> bytes:
-        """The stored bytes of a new object. Raises StatusError 422 naming everything that is wrong."""
+    def create(self, document: Document) -> Encoded:
+        """A new object as it is stored. Raises StatusError 422 naming everything that is wrong."""
         typed = self._typed(document)
         errors = ErrorList()
         self._validate(document, typed, errors)
         self._raise(document, errors)
-        return decode.encode(typed)
+        return Encoded(decode.encode(typed), typed)
 
-    def update(self, document: Document, old: Mapping[str, Any], old_typed: Any) -> bytes:
-        """The stored bytes of a changed object. Raises StatusError 422."""
+    def update(self, document: Document, old: Mapping[str, Any], old_typed: Any) -> Encoded:
+        """A changed object as it is stored. Raises StatusError 422."""
         typed = self._typed(document)
         errors = ErrorList()
         self._validate(document, typed, errors)
@@ -100,11 +107,12 @@ class Preparation:
         validate_facts_update(document, old, self._schema, errors)
         self._strategy.validate_update(typed, old_typed, errors)
         self._raise(document, errors)
-        return decode.encode(typed)
+        return Encoded(decode.encode(typed), typed)
 
-    def encoded(self, document: Document) -> bytes:
-        """The stored bytes of a document the server itself made."""
-        return decode.encode(self._typed(document))
+    def encoded(self, document: Document) -> Encoded:
+        """A document the server itself made, as it is stored."""
+        typed = self._typed(document)
+        return Encoded(decode.encode(typed), typed)
 
     def _typed(self, document: Document) -> Any:
         return decode.to_typed(document, self._resource.type)

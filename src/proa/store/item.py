@@ -31,16 +31,22 @@ def _no_index(body: bytes) -> Index:
     raise NotImplementedError("this watch cache was given no index function: its items cannot be selected")
 
 
+def _no_revise(decoded: Any, revision: int) -> Any:
+    raise NotImplementedError("this watch cache was given no way to revise objects: it decodes them")
+
+
 def _no_decode(body: bytes) -> Any:
     raise NotImplementedError("this watch cache was given no decoder: its items are bytes only")
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How to look into a served body. Both get the bytes with resourceVersion and must return something frozen."""
+    """How to look into a served body: `index` and `decode` get the bytes with resourceVersion and return something
+    frozen. revise: the object that was encoded, as `decode` would give it once it is stored at a revision."""
 
     index: Callable[[bytes], Index] = _no_index
     decode: Callable[[bytes], Any] = _no_decode
+    revise: Callable[[Any, int], Any] = _no_revise
 
 
 OPAQUE = Codec()
@@ -77,6 +83,10 @@ class Item:
         if self._object is None:
             self._object = self._codec.decode(self.body)
         return self._object
+
+    def hold(self, decoded: Any) -> None:
+        """Take over the object that the body was encoded from, so that nobody need decode it."""
+        self._object = self._codec.revise(decoded, self.revision)
 
     @property
     def entry(self) -> Entry:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from proa.aio.broadcast import LaggedError, Reader
 from proa.aio.tasks import TaskFailedError, TaskScope
@@ -69,6 +70,7 @@ class WatchCache:
         self.prefix = prefix
         self._store = store
         self._codec = codec
+        self._held: dict[str, tuple[bytes, Any]] = {}
         self._items: Keyspace[Item] = Keyspace()
         self._history: History[Event] = History(0, history, weight=_weight, max_weight=history_bytes)
         self._watchers: Router[Event] = Router(capacity=history)
@@ -183,13 +185,19 @@ class WatchCache:
 
     # -- the Store protocol ---------------------------------------------------------------------------------------
 
-    async def create(self, key: str, value: bytes, *, ttl: float | None = None) -> int | Conflict:
+    async def create(self, key: str, value: bytes, *, ttl: float | None = None, decoded: Any = None) -> int | Conflict:
+        """As `Store.create`; `decoded` is what `value` was encoded from, which spares everybody decoding it."""
         self._check_key(key)
-        return await self._written(await self._store.create(key, value, ttl=ttl))
+        with self._holding(key, value, decoded):
+            return await self._written(await self._store.create(key, value, ttl=ttl))
 
-    async def update(self, key: str, value: bytes, revision: int, *, ttl: float | None = None) -> int | Conflict:
+    async def update(
+        self, key: str, value: bytes, revision: int, *, ttl: float | None = None, decoded: Any = None
+    ) -> int | Conflict:
+        """As `Store.update`; `decoded` as for `create`."""
         self._check_key(key)
-        return await self._written(await self._store.update(key, value, revision, ttl=ttl))
+        with self._holding(key, value, decoded):
+            return await self._written(await self._store.update(key, value, revision, ttl=ttl))
 
     async def delete(self, key: str, revision: int) -> int | Conflict:
         self._check_key(key)
@@ -313,7 +321,25 @@ class WatchCache:
         self._reached(events[-1].revision)
 
     def _item(self, key: str, value: bytes | None, revision: int) -> Item | None:
-        return None if value is None else Item(key, revision, served(value, revision), self._codec)
+        if value is None:
+            return None
+        item = Item(key, revision, served(value, revision), self._codec)
+        held = self._held.get(key)
+        if held is not None and held[0] is value:
+            item.hold(held[1])
+        return item
+
+    @contextmanager
+    def _holding(self, key: str, value: bytes, decoded: Any) -> Iterator[None]:
+        """While a write is under way its object waits for the item that the commit makes of its bytes."""
+        if decoded is None:
+            yield
+            return
+        self._held[key] = (value, decoded)
+        try:
+            yield
+        finally:
+            self._held.pop(key, None)
 
     def _reached(self, revision: int) -> None:
         self._applied = max(self._applied, revision)

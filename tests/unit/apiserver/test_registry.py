@@ -377,3 +377,21 @@ async def test_what_admission_and_the_server_add_belongs_to_nobody(server: ApiSe
     assert "f:containers" in entry["fieldsV1"]["f:spec"]
     assert "f:priority" not in entry["fieldsV1"]["f:spec"]
     assert "f:status" not in entry["fieldsV1"]
+
+
+async def test_a_written_object_is_shared_as_it_is_and_is_what_its_bytes_say(
+    pods: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = await pods.create("default", pod("p"), options())
+    for item in (
+        created,
+        await pods.update("default", "p", {**read(created), "metadata": relabelled(created)}, options()),
+    ):
+        decoded = pods.codec.decode(item.body)
+        monkeypatch.setattr(item, "_codec", None)  # whoever decodes now fails
+        assert item.object == decoded
+        assert item.object.metadata.resourceVersion == str(item.revision)
+
+
+def relabelled(item: Item) -> dict[str, Any]:
+    return {**read(item)["metadata"], "labels": {"a": "b"}}

@@ -124,7 +124,7 @@ def _bare(document: Mapping[str, Any]) -> Document:
 
 @lru_cache(128)
 def _fields_of_created(bare: bytes, schema: ObjectSchema) -> FieldSet:
-    """Replicas differ in what nobody owns, their names: they have the same set, and encoding is cheaper than walking."""
+    """Replicas differ in what nobody owns, their names: they share a set, and encoding is cheaper than walking."""
     return fields_of_new(msgspec.json.decode(bare), schema)
 
 
