@@ -86,7 +86,8 @@ def _merge_field(current: Any, value: Any, field: Property) -> Any:
 
 def _merge_list(current: list[Any], patch: list[Any], schema: ListSchema) -> list[Any]:
     if not schema.key:
-        return [*current, *(each for each in dict.fromkeys(patch) if each not in current)]
+        union = [*current, *(each for each in dict.fromkeys(patch) if each not in current)]
+        return _interleaved(union, current, list(dict.fromkeys(patch)), "")
     if any(isinstance(each, dict) and each.get(_PATCH) == "replace" for each in patch):
         return [_clean(each) for each in patch if each.get(_PATCH) != "replace"]
     merged = list(current)
@@ -103,26 +104,31 @@ def _merge_list(current: list[Any], patch: list[Any], schema: ListSchema) -> lis
             merged.append(_merge_object({}, element, schema.item))
         else:
             merged[position] = _merge_object(merged[position], element, schema.item)
-    return merged
+    return _interleaved(merged, current, patch, schema.key)
 
 
 def _arrange(merged: list[Any], before: Any, schema: Schema, *, delete: list[Any], order: list[Any]) -> list[Any]:
-    """Take out what `$deleteFromPrimitiveList` names, then order as `$setElementOrder` says.
-
-    Elements the patch does not name keep their place relative to those they stood beside before.
-    """
+    """Take out what `$deleteFromPrimitiveList` names, then order as `$setElementOrder` says."""
     kept = [each for each in merged if each not in delete]
     if not order:
         return kept
     key = schema.key if isinstance(schema, ListSchema) else ""
+    return _interleaved(kept, before if isinstance(before, list) else [], order, key)
+
+
+def _interleaved(merged: list[Any], before: list[Any], order: list[Any], key: str) -> list[Any]:
+    """`merged` with the elements that `order` names in that order, a new one before those it does not name.
+
+    Elements that `order` does not name keep their place relative to those they stood beside before.
+    """
 
     def identity(element: Any) -> Any:
         return element.get(key) if key and isinstance(element, dict) else element
 
     wanted = [identity(each) for each in order]
-    old = [identity(each) for each in before] if isinstance(before, list) else []
-    named = sorted((each for each in kept if identity(each) in wanted), key=lambda each: wanted.index(identity(each)))
-    others = [each for each in kept if identity(each) not in wanted]
+    old = [identity(each) for each in before]
+    named = sorted((each for each in merged if identity(each) in wanted), key=lambda each: wanted.index(identity(each)))
+    others = [each for each in merged if identity(each) not in wanted]
     arranged: list[Any] = []
     while named and others:
         left, right = identity(named[0]), identity(others[0])

@@ -46,9 +46,17 @@ def test_strategic_patch_merges_list_elements_by_their_merge_key() -> None:
     patched = strategic(document, pod(containers=[{"name": "a", "image": "z"}, {"name": "c", "image": "n"}]), POD)
     assert patched["spec"]["containers"] == [
         {"name": "a", "image": "z", "tty": True},
-        {"name": "b", "image": "y"},
         {"name": "c", "image": "n"},
+        {"name": "b", "image": "y"},
     ]
+
+
+def test_a_new_element_goes_before_those_the_patch_does_not_name() -> None:
+    document = pod(containers=[{"name": "a"}, {"name": "b"}])
+    names = [each["name"] for each in strategic(document, pod(containers=[{"name": "n"}]), POD)["spec"]["containers"]]
+    assert names == ["n", "a", "b"]
+    patched = strategic(document, pod(containers=[{"name": "b"}, {"name": "n"}]), POD)
+    assert [each["name"] for each in patched["spec"]["containers"]] == ["a", "b", "n"]
 
 
 def test_strategic_patch_replaces_lists_without_a_merge_strategy() -> None:
@@ -80,7 +88,7 @@ def test_retain_keys_clears_what_a_union_no_longer_holds() -> None:
 def test_primitive_lists_are_united_and_can_lose_values() -> None:
     document = {"metadata": {"finalizers": ["a", "b"]}}
     patch = {"metadata": {"finalizers": ["c"], "$deleteFromPrimitiveList/finalizers": ["a"]}}
-    assert strategic(document, patch, POD)["metadata"]["finalizers"] == ["b", "c"]
+    assert strategic(document, patch, POD)["metadata"]["finalizers"] == ["c", "b"]
 
 
 def test_set_element_order_orders_the_named_and_leaves_the_others_where_they_were() -> None:
