@@ -161,6 +161,14 @@ async def test_every_method_is_proxied(http: aiohttp.ClientSession, method: str)
         assert (answer.status, await answer.text()) == (200, f"{method} ")
 
 
+async def test_the_root_of_what_is_proxied_ends_with_a_slash(http: aiohttp.ClientSession, kubelet: Kubelet) -> None:
+    async with http.get("/api/v1/nodes/n/proxy?a=b", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (301, "/api/v1/nodes/n/proxy/?a=b")
+    async with http.post("/api/v1/nodes/n/proxy?a=b") as answer:
+        assert answer.status == 200
+    assert kubelet.asked == ["/?a=b"]
+
+
 async def test_a_pod_without_an_address_is_not_proxied(http: aiohttp.ClientSession) -> None:
     async with http.get(f"{POD}/proxy/") as answer:
         assert (answer.status, (await answer.json())["reason"]) == (503, "ServiceUnavailable")

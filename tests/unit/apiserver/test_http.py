@@ -84,6 +84,12 @@ async def test_who_is_not_known_is_unauthorized_and_who_may_not_is_forbidden(htt
         assert body["message"].startswith('configmaps is forbidden: User "nobody" cannot list resource "configmaps"')
 
 
+async def test_an_answer_that_is_not_stored_has_no_table(http: aiohttp.ClientSession) -> None:
+    headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    async with http.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", json={}, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (406, "NotAcceptable")
+
+
 async def test_an_administrator_may_act_as_somebody_else(http: aiohttp.ClientSession) -> None:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     headers = {"Impersonate-User": "jane", "Impersonate-Group": "system:masters"}

@@ -202,6 +202,10 @@ class ConnectHandlers:
     async def _proxy(self, request: Request, base: str, tls: ssl.SSLContext | None) -> Response:
         if request.upgrade:
             raise failures.not_implemented("upgrading a proxied connection is not served yet")
+        if not request.info.rest and request.method in ("GET", "HEAD"):
+            # Relative links of the page have to stay below the proxy's own path.
+            query = f"?{request.query_string}" if request.query_string else ""
+            return Reply(301, b"", "text/plain", (("Location", f"{request.raw_path}/{query}"),))
         url = base + (request.info.rest or "/")
         if request.query_string:
             url += "?" + request.query_string

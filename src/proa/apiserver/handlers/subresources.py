@@ -15,7 +15,7 @@ from proa.apiserver import metadata, patching
 from proa.apiserver.actions import Action, checked_body
 from proa.apiserver.handlers.resources import write_options
 from proa.apiserver.metadata import Document
-from proa.apiserver.negotiation import decode_body, media_type
+from proa.apiserver.negotiation import JSON, accepted, decode_body, media_type
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import Reply, json_reply, warning_headers
@@ -36,6 +36,8 @@ def action_handler(action: Action, kind: type[Object]) -> Callable[[Request], Aw
 
     async def handle(request: Request) -> Response:
         info = request.info
+        if accepted(request.headers.get("Accept", "")).view != "object":
+            raise failures.not_acceptable((JSON,))  # an answer that is not stored has no table and no metadata
         body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
         options = write_options(request, raw)
         answer = await action(info.namespace, info.name, body, options)
