@@ -32,6 +32,7 @@ from proa.store.protocol import (
     Page,
     Progress,
 )
+from proa.store.sqlite.checkpoint import Checkpointer
 from proa.store.sqlite.files import StoreError, prepare
 from proa.store.sqlite.reader import SnapshotReader
 from proa.store.sqlite.writer import Write, Writer
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _BATCH_WRITES = 256
 _BATCH_BYTES = 8 << 20
+# A commit adds a handful of pages to the write-ahead log, so it stays below a few megabytes.
+_CHECKPOINT_COMMITS = 100
 _WATCH_ROWS = 500
 # How often the passing of time is noted for compaction, and how much must have gathered before it is worth a step.
 _MARK_SECONDS = 10.0
@@ -58,6 +61,7 @@ class SqliteStore:
         threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor],
         writer: Writer,
         reader: SnapshotReader,
+        checkpointer: Checkpointer,
         clock: Clock,
         keep_seconds: float,
         keep_revisions: int,
@@ -66,6 +70,7 @@ class SqliteStore:
         self._writing, self._reading = threads
         self._writer = writer
         self._reader = reader
+        self._checkpointer = checkpointer
         self._clock = clock
         self._keep_seconds = keep_seconds
         self._keep_revisions = keep_revisions
@@ -83,6 +88,8 @@ class SqliteStore:
         self._tasks = TaskScope("store", on_error=self._task_failed)
         self._compacting: asyncio.Task[None] | None = None
         self._compacted_at = clock.monotonic()
+        self._checkpointing: asyncio.Task[None] | None = None
+        self._since_checkpoint = 0
         self._commits = 0
         self._writes = 0
 
@@ -102,6 +109,7 @@ class SqliteStore:
         try:
             writer = await loop.run_in_executor(threads[0], Writer, path)
             reader = await loop.run_in_executor(threads[1], SnapshotReader, path)
+            checkpointer = await loop.run_in_executor(threads[1], Checkpointer, path)
             expiring = await loop.run_in_executor(threads[0], writer.expiring)
         except BaseException:
             for thread in threads:
@@ -109,7 +117,7 @@ class SqliteStore:
             os.close(lock)
             raise
         pair = (threads[0], threads[1])
-        store = cls(lock, pair, writer, reader, clock or SystemClock(), keep_seconds, keep_revisions)
+        store = cls(lock, pair, writer, reader, checkpointer, clock or SystemClock(), keep_seconds, keep_revisions)
         store._expiry.add(expiring)
         return store
 
@@ -164,6 +172,7 @@ class SqliteStore:
         await self._tasks.close()
         self._watchers.close()
         await self._loop.run_in_executor(self._reading, self._reader.close)
+        await self._loop.run_in_executor(self._reading, self._checkpointer.close)
         await self._loop.run_in_executor(self._writing, self._writer.close)
         self._reading.shutdown()
         self._writing.shutdown()
@@ -228,6 +237,7 @@ class SqliteStore:
                     if write.expires is not None:
                         expiring.append((write.expires, write.key, result))
             self._commits += 1
+            self._since_checkpoint += 1
             self._writes += len(batch)
             if changes:
                 self._revision = changes[-1].revision
@@ -243,6 +253,7 @@ class SqliteStore:
             self._committing = False
             if self._idle is not None and not self._idle.done():
                 self._idle.set_result(None)
+        self._consider_checkpoint()
         self._consider_compaction()
 
     def _failed(self, batch: list[tuple[Write, asyncio.Future[int | Conflict]]], error: BaseException) -> None:
@@ -300,6 +311,20 @@ class SqliteStore:
                     return
         finally:
             reader.close()
+
+    # -- the write-ahead log --------------------------------------------------------------------------------------
+
+    def _consider_checkpoint(self) -> None:
+        if self._since_checkpoint >= _CHECKPOINT_COMMITS and self._checkpointing is None and not self._closed:
+            self._since_checkpoint = 0
+            self._checkpointing = self._tasks.spawn(self._checkpoint(), name="checkpoint")
+            self._checkpointing.add_done_callback(self._checkpoint_over)
+
+    def _checkpoint_over(self, _: asyncio.Task[None]) -> None:
+        self._checkpointing = None
+
+    async def _checkpoint(self) -> None:
+        await self._loop.run_in_executor(self._reading, self._checkpointer.run)
 
     # -- compaction -----------------------------------------------------------------------------------------------
 

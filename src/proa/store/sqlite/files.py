@@ -18,6 +18,9 @@ from pathlib import Path
 from proa.base.errors import ProaError
 from proa.store.protocol import FIRST_REVISION
 
+WAL_PAGES = 4000
+"""The writer itself checkpoints a log this long (8 KiB pages: 32 MB); `checkpoint` sees to it that it hardly must."""
+
 SCHEMA_VERSION = 1
 
 _SCHEMA = """
@@ -73,7 +76,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
         (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreError(f"{path}: this file system cannot hold a write-ahead log: use a local one")
-        db.execute("PRAGMA wal_autocheckpoint = 1000")  # pages: the log stays near 8 MB
+        db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         db.execute(f"PRAGMA journal_size_limit = {16 << 20}")
         if not tables:
             statements = ";".join(
