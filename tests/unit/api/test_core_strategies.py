@@ -120,6 +120,9 @@ def test_a_pods_image_may_change_and_little_else() -> None:
     assert error.startswith("spec: Forbidden: pod updates may not change fields other than")
     assert update_errors(PODS, pod(), pod(tolerations=[{"operator": "Exists"}])) == []
     assert update_errors(PODS, pod(tolerations=[{"operator": "Exists"}]), pod())
+    lost = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}
+    short, long = ({**lost, "tolerationSeconds": seconds} for seconds in (10, 300))
+    assert update_errors(PODS, pod(tolerations=[long]), pod(tolerations=[short])) == []
 
 
 def test_a_service_targets_its_own_port_by_default() -> None:

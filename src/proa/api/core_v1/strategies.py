@@ -9,6 +9,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from proa.api.core_v1.configuration import ConfigMap, Secret
 from proa.api.core_v1.event import Event
 from proa.api.core_v1.identity import Namespace
@@ -58,9 +60,10 @@ class PodStrategy(DefaultStrategy):
                 " existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was"
                 " previously negative)",
             )
-        kept = set(map(repr, new.spec.tolerations))
-        if any(repr(each) not in kept for each in old.spec.tolerations):
-            errors.forbidden(_SPEC.child("tolerations"), "existing toleration can not be modified except its seconds")
+        kept = {repr(replace(each, tolerationSeconds=None)) for each in new.spec.tolerations}
+        if any(repr(replace(each, tolerationSeconds=None)) not in kept for each in old.spec.tolerations):
+            text = "existing toleration can not be modified except its tolerationSeconds"
+            errors.forbidden(_SPEC.child("tolerations"), text)
         old_deadline, deadline = old.spec.activeDeadlineSeconds, new.spec.activeDeadlineSeconds
         if old_deadline is not None and (deadline is None or deadline > old_deadline):
             errors.invalid(
