@@ -1,7 +1,8 @@
-"""Exec and attach sessions over WebSocket: `v5.channel.k8s.io` and `v4.channel.k8s.io` (KEP-4006).
+"""Exec and attach sessions over WebSocket: `v5.channel.k8s.io`, `v4.channel.k8s.io` (KEP-4006), `channel.k8s.io`.
 
 Each binary message is one channel byte and data: 0 stdin, 1 stdout, 2 stderr, 3 the closing Status, 4 terminal size,
-and in v5 255, which closes the channel named by the next byte. The session's end is the process's end.
+and in v5 255, which closes the channel named by the next byte. The oldest has only the text of a failure in 3. The
+session's end is the process's end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from proa.runtime.protocol import RuntimeFault, Streams
 if TYPE_CHECKING:
     from aiohttp import web
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_PLAIN = "channel.k8s.io"
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", _PLAIN)
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 _BLOCK = 32 << 10
@@ -62,7 +64,11 @@ async def run_session(
             status = exit_status(waiting.result())
         except (RuntimeFault, OSError) as error:
             status = failure_status(str(error))
-        await socket.send_bytes(bytes((ERROR,)) + msgspec.json.encode(status))
+        ending = msgspec.json.encode(status)
+        if socket.ws_protocol == _PLAIN:
+            ending = status.get("message", "").encode()
+        if ending:
+            await socket.send_bytes(bytes((ERROR,)) + ending)
         await socket.close()
     finally:
         tasks = (*outputs, incoming, waiting)

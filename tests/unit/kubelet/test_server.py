@@ -129,6 +129,16 @@ async def test_a_follower_hears_the_end(endpoint: Endpoint) -> None:
     assert await asyncio.wait_for(reading, 10) == (200, "")
 
 
+@pytest.mark.parametrize(("command", "ending"), [("true", b""), ("false", b"exit status 1")])
+async def test_the_oldest_protocol_ends_with_a_text_if_anything_failed(
+    endpoint: Endpoint, command: str, ending: bytes
+) -> None:
+    query = f"command={command}&output=1"
+    said = await session(endpoint, f"/exec/default/web/app?{query}", protocol="channel.k8s.io")
+    assert said.get(3, b"").endswith(ending)
+    assert (3 in said) is bool(ending)
+
+
 async def test_exec_returns_output_and_exit_code(endpoint: Endpoint) -> None:
     query = "command=sh&command=-c&command=echo+hi;+echo+oh+>%262;+exit+3&output=1&error=1"
     said = await session(endpoint, f"/exec/default/web/app?{query}")

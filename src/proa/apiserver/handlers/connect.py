@@ -27,7 +27,7 @@ from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 
-STREAM_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+STREAM_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
 FORWARD_PROTOCOLS = ("SPDY/3.1+portforward.k8s.io",)
 _ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
 _KUBELET_PORT = 10250
