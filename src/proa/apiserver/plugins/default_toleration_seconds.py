@@ -15,7 +15,7 @@ class DefaultTolerationSeconds:
     name = "DefaultTolerationSeconds"
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
-        return operation == "CREATE" and resource.qualified == "pods" and not subresource
+        return operation in ("CREATE", "UPDATE") and resource.qualified == "pods" and not subresource
 
     async def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None

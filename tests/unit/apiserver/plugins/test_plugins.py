@@ -42,6 +42,12 @@ async def test_a_pod_tolerates_a_lost_node_for_five_minutes_unless_it_says_how_l
     assert len(pod["spec"]["tolerations"]) == 2
 
 
+@pytest.mark.parametrize(("operation", "handled"), [("CREATE", True), ("UPDATE", True), ("DELETE", False)])
+def test_a_changed_pod_keeps_tolerating_a_lost_node(operation: Operation, handled: bool) -> None:
+    assert DefaultTolerationSeconds().handles(PODS, "", operation) is handled
+    assert not DefaultTolerationSeconds().handles(PODS, "status", operation)
+
+
 async def test_a_new_node_is_tainted_until_it_is_ready() -> None:
     node: dict[str, Any] = {"spec": {}}
     await TaintNodesByCondition().mutate(attributes(NODES, node))
