@@ -108,6 +108,13 @@ async def test_logs_come_from_the_kubelet_as_they_are(http: aiohttp.ClientSessio
     assert kubelet.asked == ["/containerLogs/default/a/main?tailLines=2&follow=true"]
 
 
+async def test_logs_come_over_a_websocket_too(http: aiohttp.ClientSession) -> None:
+    async with http.ws_connect(f"{POD}/log", protocols=("binary.k8s.io",)) as socket:
+        assert socket.protocol == "binary.k8s.io"
+        said = b"".join([message.data async for message in socket])
+    assert (said, socket.close_code) == (b"line 1\nline 2\n", 1000)
+
+
 async def test_a_kubelets_refusal_is_passed_on(http: aiohttp.ClientSession) -> None:
     async with http.get(f"{POD}/log", params={"container": "broken"}) as answer:
         body = await answer.json()

@@ -28,6 +28,7 @@ from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 
 STREAM_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
+LOG_PROTOCOLS = ("binary.k8s.io",)
 FORWARD_PROTOCOLS = ("SPDY/3.1+portforward.k8s.io",)
 _ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
 _KUBELET_PORT = 10250
@@ -85,7 +86,29 @@ class ConnectHandlers:
         response = await self._fetch("GET", url, query, {})
         if response.status != 200:
             raise await _kubelet_failure(response)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._log_over_websocket(request, response)
         return Stream(self._body(response), content_type=response.headers.get("Content-Type", "text/plain"))
+
+    async def _log_over_websocket(self, request: Request, response: aiohttp.ClientResponse) -> Response:
+        """The same bytes in binary messages, until the log ends or the client leaves."""
+        front = web.WebSocketResponse(protocols=LOG_PROTOCOLS, compress=False)
+        await front.prepare(request.websocket_request())
+
+        async def send() -> None:
+            async for chunk in self._body(response):
+                await front.send_bytes(chunk)
+
+        sending, leaving = asyncio.create_task(send()), asyncio.create_task(front.receive())
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            whole = sending.done() and sending.exception() is None
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+        await front.close(code=aiohttp.WSCloseCode.OK if whole else aiohttp.WSCloseCode.INTERNAL_ERROR)
+        return front
 
     async def exec(self, request: Request) -> Response:
         """pods/exec over a WebSocket."""
