@@ -63,6 +63,13 @@ def status_patch(old: PodStatus, new: PodStatus) -> dict[str, Any]:
     return patch
 
 
+def _ordered_like(written: PodStatus, status: PodStatus) -> PodStatus:
+    """`status` with its conditions in the order that the API keeps them in, which means nothing to anybody."""
+    places = {each.type: place for place, each in enumerate(written.conditions)}
+    conditions = tuple(sorted(status.conditions, key=lambda each: places.get(each.type, -1)))
+    return msgspec.structs.replace(status, conditions=conditions)
+
+
 @dataclass(slots=True)
 class _Entry:
     pod: Pod
@@ -102,13 +109,14 @@ class StatusWriter:
         entry = self._entries.get(pod.metadata.uid)
         if entry is None:
             entry = self._entries[pod.metadata.uid] = _Entry(pod, pod.status, _version(pod))
+        status = _ordered_like(entry.written, status)
         if status == entry.written and entry.writing is None:
             entry.desired = None
             return
         entry.desired = status
         if entry.writing is not None or entry.failures:
             return
-        repeated = status == entry.accepted
+        repeated = entry.accepted is not None and status == _ordered_like(entry.written, entry.accepted)
         if is_important(entry.written, status) and not repeated:
             self._begin(entry)
         elif entry.timer is None:

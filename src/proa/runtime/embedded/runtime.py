@@ -14,10 +14,10 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from proa.aio.tasks import TaskFailedError, TaskScope
+from proa.base.build import VERSION
 from proa.base.journal import Journal, NoJournal
 from proa.linux import cgroups
 from proa.linux.process import resident_bytes
@@ -101,7 +101,7 @@ class EmbeddedRuntime:
         return runtime
 
     async def version(self) -> tuple[str, str]:
-        return "proa", await asyncio.to_thread(version, "proa")
+        return "proa", VERSION
 
     async def ready(self) -> dict[str, str]:
         if os.geteuid() != 0:
