@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
 
 from proa.machinery.selectors import SelectorError
 
@@ -110,31 +109,3 @@ def _unescaped(value: str) -> str:
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
-
-
-def field_values(document: Mapping[str, Any], fields: Iterable[str]) -> dict[str, str]:
-    """The values of selectable fields (dotted paths) in a document, as field selectors compare them.
-
-    Booleans are `true` and `false`, what is absent is ''. An Event's `source` stands for the component in it.
-    """
-    return {field: _text(_at(document, field)) for field in fields}
-
-
-def _at(document: Any, field: str) -> Any:
-    for name in field.split("."):
-        if not isinstance(document, Mapping):
-            return None
-        document = document.get(name)
-    return document
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case Mapping():
-            return _text(value.get("component"))
-        case _:
-            return str(value)

@@ -46,6 +46,10 @@ class Subresource:
     kind: str = ""
 
 
+STATUS = Subresource("status", ("get", "patch", "update"))
+"""What nearly every resource with a controller has."""
+
+
 class Strategy(Protocol):
     """How a resource differs. Documents are plain mutable JSON; validation sees the typed objects.
 

@@ -23,7 +23,7 @@ from proa.api.apps_v1.strategies import (
     WorkloadStrategy,
 )
 from proa.api.autoscaling_v1 import Scale
-from proa.machinery.resource import Resource, ScalePaths, Subresource
+from proa.machinery.resource import STATUS, Resource, ScalePaths, Subresource
 
 CONTROLLER_REVISIONS = Resource(
     group="apps",
@@ -45,7 +45,7 @@ DAEMON_SETS = Resource(
     singular="daemonset",
     short_names=("ds",),
     categories=("all",),
-    subresources=(Subresource("status", ("get", "patch", "update")),),
+    subresources=(STATUS,),
     has_generation=True,
     columns=columns.DAEMON_SETS,
     strategy=DaemonSetStrategy(),
@@ -62,7 +62,7 @@ DEPLOYMENTS = Resource(
     categories=("all",),
     subresources=(
         Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     scale=ScalePaths(),
     has_generation=True,
@@ -81,7 +81,7 @@ REPLICA_SETS = Resource(
     categories=("all",),
     subresources=(
         Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     scale=ScalePaths(),
     fields=("status.replicas",),
@@ -101,7 +101,7 @@ STATEFUL_SETS = Resource(
     categories=("all",),
     subresources=(
         Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     scale=ScalePaths(),
     has_generation=True,

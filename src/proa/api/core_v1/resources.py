@@ -54,7 +54,7 @@ from proa.api.core_v1.strategies import (
     SecretStrategy,
 )
 from proa.api.policy_v1 import Eviction
-from proa.machinery.resource import Resource, ScalePaths, Subresource
+from proa.machinery.resource import STATUS, Resource, ScalePaths, Subresource
 
 BINDINGS = Resource(
     group="",
@@ -161,7 +161,7 @@ NAMESPACES = Resource(
     ),
     subresources=(
         Subresource("finalize", ("update",)),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     fields=("status.phase",),
     name_rule="label",
@@ -180,7 +180,7 @@ NODES = Resource(
     namespaced=False,
     subresources=(
         Subresource("proxy", ("create", "delete", "get", "patch", "update"), kind="NodeProxyOptions"),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     fields=("spec.unschedulable",),
     columns=columns.NODES,
@@ -195,7 +195,7 @@ PERSISTENT_VOLUME_CLAIMS = Resource(
     list_type=PersistentVolumeClaimList,
     singular="persistentvolumeclaim",
     short_names=("pvc",),
-    subresources=(Subresource("status", ("get", "patch", "update")),),
+    subresources=(STATUS,),
     columns=columns.PERSISTENT_VOLUME_CLAIMS,
     strategy=PersistentVolumeClaimStrategy(),
 )
@@ -209,7 +209,7 @@ PERSISTENT_VOLUMES = Resource(
     singular="persistentvolume",
     short_names=("pv",),
     namespaced=False,
-    subresources=(Subresource("status", ("get", "patch", "update")),),
+    subresources=(STATUS,),
     columns=columns.PERSISTENT_VOLUMES,
     strategy=PersistentVolumeStrategy(),
 )
@@ -233,7 +233,7 @@ PODS = Resource(
         Subresource("portforward", ("create", "get"), kind="PodPortForwardOptions"),
         Subresource("proxy", ("create", "delete", "get", "patch", "update"), kind="PodProxyOptions"),
         Subresource("resize", ("get", "patch", "update")),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     fields=(
         "spec.nodeName",
@@ -272,7 +272,7 @@ REPLICATION_CONTROLLERS = Resource(
     categories=("all",),
     subresources=(
         Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1"),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     scale=ScalePaths(),
     fields=("status.replicas",),
@@ -289,7 +289,7 @@ RESOURCE_QUOTAS = Resource(
     list_type=ResourceQuotaList,
     singular="resourcequota",
     short_names=("quota",),
-    subresources=(Subresource("status", ("get", "patch", "update")),),
+    subresources=(STATUS,),
     columns=columns.RESOURCE_QUOTAS,
 )
 
@@ -328,7 +328,7 @@ SERVICES = Resource(
     categories=("all",),
     subresources=(
         Subresource("proxy", ("create", "delete", "get", "patch", "update"), kind="ServiceProxyOptions"),
-        Subresource("status", ("get", "patch", "update")),
+        STATUS,
     ),
     fields=(
         "spec.clusterIP",
