@@ -14,6 +14,13 @@ from proa.cli.options import cluster_options, cluster_paths
 @click.option("--api-port", type=click.IntRange(1, 65535), help="Port of the API. [default: the first free from 6443]")
 @click.option("--nodes", type=click.IntRange(0), help="Nodes that run containers. [default: 1 as root]")
 @click.option("--simulated-nodes", type=click.IntRange(0), help="Nodes whose pods are simulated; works without root.")
+@click.option(
+    "--api-arg",
+    "api_arguments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An argument of the API server, named as kube-apiserver's flag; kept, NAME= drops it. May be repeated.",
+)
 @click.option("--set-context", is_flag=True, help="Also merge the cluster into your kubeconfig, as current context.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 def command(
@@ -22,6 +29,7 @@ def command(
     api_port: int | None,
     nodes: int | None,
     simulated_nodes: int | None,
+    api_arguments: tuple[str, ...],
     set_context: bool,
     quiet: bool,
 ) -> None:
@@ -33,7 +41,9 @@ def command(
     from proa.cluster.creation import Wish
     from proa.cluster.up import up
 
-    result = up(paths, Wish(name, api_port, nodes, simulated_nodes), tell if not quiet else lambda _, __: None)
+    result = up(
+        paths, Wish(name, api_port, nodes, simulated_nodes, api_arguments), tell if not quiet else lambda _, __: None
+    )
     if set_context:
         from proa.cli.kubeconfig import merge
 

@@ -11,6 +11,7 @@ import msgspec
 from proa.base.errors import ProaError
 from proa.cluster import processes
 from proa.cluster import settings as stored
+from proa.cluster.api_arguments import merged
 from proa.cluster.paths import ClusterPaths, data_root, known_clusters
 from proa.cluster.settings import Settings
 
@@ -21,18 +22,19 @@ class CannotCreateError(ProaError):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the caller wants; None: as it is, or the default for a new cluster."""
+    """What the caller wants; None: as it is, or the default for a new cluster. api_arguments: to change."""
 
     name: str
     api_port: int | None = None
     nodes: int | None = None
     simulated_nodes: int | None = None
+    api_arguments: tuple[str, ...] = ()
 
 
 def ensure(paths: ClusterPaths, wish: Wish) -> tuple[Settings, Settings | None]:
     """The cluster's settings, brought in line with the wish, and what they were; None for a new cluster.
 
-    Raises CannotCreateError, SettingsError. To be called under the cluster's lock.
+    Raises CannotCreateError, SettingsError, ArgumentError. To be called under the cluster's lock.
     """
     settings = stored.load(paths)
     if settings is None:
@@ -82,7 +84,8 @@ def _resized(settings: Settings, wish: Wish, *, new: bool) -> Settings:
             "without root a cluster has no nodes that run containers: say `proa up --simulated-nodes 3` for a whole "
             "control plane with simulated nodes, or run `sudo proa up`"
         )
-    return msgspec.structs.replace(settings, nodes=nodes, simulated_nodes=simulated)
+    arguments = merged(settings.api_arguments, wish.api_arguments)
+    return msgspec.structs.replace(settings, nodes=nodes, simulated_nodes=simulated, api_arguments=arguments)
 
 
 def _make_known(paths: ClusterPaths, name: str) -> None:

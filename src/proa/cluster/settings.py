@@ -25,7 +25,8 @@ _RANGES = 100
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """nodes: real nodes on this machine. simulated_nodes: nodes without containers. slot: which set of ranges."""
+    """nodes: real nodes on this machine. simulated_nodes: nodes without containers. slot: which set of ranges.
+    api_arguments: `NAME=VALUE` texts of `api_arguments`."""
 
     name: str
     api_port: int
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     simulated_nodes: int = 0
     kubelet_port: int = DEFAULT_KUBELET_PORT
     cluster_domain: str = "cluster.local"
+    api_arguments: tuple[str, ...] = ()
 
     @property
     def pod_cidr(self) -> str:

@@ -133,8 +133,7 @@ def up(paths: ClusterPaths, wish: creation.Wish, tell: Tell) -> Up:
             if reaped := teardown.reap(paths, settings):
                 say(f"removed {reaped} leftovers of a cluster that died")
             verify.remember(paths, settings)
-        if SERVER in alive and before is not None and before.simulated_nodes != settings.simulated_nodes:
-            # The server has the simulated nodes in it, and reads how many when it starts.
+        if SERVER in alive and before is not None and _of_server(before) != _of_server(settings):
             processes.stop(alive.pop(SERVER), down.PATIENCE)
         wanted = processes.components(paths, settings)
         started = [each for each in wanted if each.name not in alive]
@@ -153,6 +152,11 @@ def up(paths: ClusterPaths, wish: creation.Wish, tell: Tell) -> Up:
             _ask(paths, settings, deadline)
             say("API, nodes and DNS answer" if settings.nodes else "API and nodes answer")
     return Up(settings, before is None, tuple(each.name for each in started))
+
+
+def _of_server(settings: Settings) -> object:
+    """The settings that the server, which has the simulated nodes in it, reads only when it starts."""
+    return settings.simulated_nodes, settings.api_arguments
 
 
 def _steps(component: Component, settings: Settings) -> tuple[str, ...]:

@@ -1,0 +1,188 @@
+"""Arguments of the API server that users may give, under the names of kube-apiserver's flags: one line each.
+
+`proa up --api-arg NAME=VALUE` keeps them in the cluster's settings; `start_api` hands the values to the parts they are
+for. Here: names, kinds, defaults, and what contradicts what. Not here: what an argument does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from proa.base.errors import ProaError
+from proa.lang.durations import parse_duration
+
+T = TypeVar("T")
+_KIND = "kind"
+
+
+class ArgumentError(ProaError):
+    """An argument is unknown, has a value of the wrong kind, or contradicts another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """read: from its text, raises ValueError or OSError. right: what a value must be, for people. many: given several
+    times, the values are joined by commas; else the last one counts. path: a file name, kept absolute."""
+
+    read: Callable[[str], T]
+    right: str
+    many: bool = False
+    path: bool = False
+
+
+def _flag(text: str) -> bool:
+    known = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return known[text.lower()]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for each in text.split(",") if (word := each.strip()))
+
+
+def _pairs(text: str) -> Mapping[str, str]:
+    pairs = {}
+    for each in _words(text):
+        name, said, value = each.partition("=")
+        if not said or not name:
+            raise ValueError(f"{each!r} is not of the form name=value")
+        pairs[name] = value
+    return pairs
+
+
+def _seconds(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds < 0:
+        raise ValueError(f"{text!r} is negative")
+    return seconds
+
+
+def _file(text: str) -> str:
+    with Path(text).open("rb"):
+        return text
+
+
+def one_of(*values: str) -> Kind[str]:
+    """One of a few words."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is not known")
+        return text
+
+    return Kind(read, "one of " + ", ".join(values))
+
+
+def some_of(*values: str) -> Kind[tuple[str, ...]]:
+    """Several of a few words, in the order given."""
+
+    def read(text: str) -> tuple[str, ...]:
+        words = _words(text)
+        for each in words:
+            if each not in values:
+                raise ValueError(f"{each!r} is not known")
+        if len(set(words)) < len(words):
+            raise ValueError("one is named twice")
+        return words
+
+    return Kind(read, "a comma separated list of " + ", ".join(values))
+
+
+TEXT = Kind(str, "a text")
+FLAG = Kind(_flag, "true or false")
+COUNT = Kind(_count, "a whole number, such as 100")
+SECONDS = Kind(_seconds, "a duration, such as 30s or 1h15m")
+WORDS = Kind(_words, "a comma separated list", many=True)
+PAIRS = Kind(_pairs, "name=value pairs, separated by commas", many=True)
+FILE = Kind(_file, "a file that can be read", path=True)
+OUTPUT = Kind(str, "a file name, or - for the standard output", path=True)
+
+
+def argument(kind: Kind[T], default: T) -> T:
+    """A field of `ApiArguments`; the flag is its name with dashes."""
+    return field(default=default, metadata={_KIND: kind})  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiArguments:
+    """The values, with upstream's defaults where proa has no reason for others ('' for a file: none)."""
+
+    anonymous_auth: bool = argument(FLAG, True)
+    token_auth_file: str = argument(FILE, "")
+    enable_bootstrap_token_auth: bool = argument(FLAG, True)
+
+    @classmethod
+    def of(cls, given: Iterable[str]) -> ApiArguments:
+        """From `NAME=VALUE` texts. Raises ArgumentError."""
+        values = {name.replace("-", "_"): _read(name, text) for name, text in _joined(given).items()}
+        arguments = cls(**values)
+        _check(arguments)
+        return arguments
+
+
+_KINDS: Mapping[str, Kind[Any]] = {each.name.replace("_", "-"): each.metadata[_KIND] for each in fields(ApiArguments)}
+KNOWN = tuple(_KINDS)
+"""The names, in the order of the declaration."""
+
+
+def merged(kept: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
+    """The texts to keep when a cluster that has `kept` is given others: they replace those of the same name, and
+    `NAME=` goes back to the default. File names become absolute. Raises ArgumentError."""
+    given = tuple(given)
+    names = {_split(each)[0] for each in given}
+    result = [each for each in kept if _split(each)[0] not in names]
+    for each in given:
+        name, value = _split(each)
+        if not value:
+            continue
+        if _KINDS[name].path and value != "-":
+            value = str(Path(value).absolute())
+        result.append(f"{name}={value}")
+    ApiArguments.of(result)
+    return tuple(result)
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, said, value = text.partition("=")
+    name = name.strip().removeprefix("--")
+    kind = _KINDS.get(name)
+    if kind is None:
+        close = get_close_matches(name, KNOWN, 1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise ArgumentError(f"--api-arg {name}: no such argument{hint}; known are: {', '.join(sorted(KNOWN))}")
+    if not said:
+        if kind is not FLAG:
+            raise ArgumentError(f"--api-arg {name}: the value is missing: write {name}=VALUE, {kind.right}")
+        value = "true"
+    return name, value
+
+
+def _joined(given: Iterable[str]) -> Mapping[str, str]:
+    texts: dict[str, str] = {}
+    for each in given:
+        name, value = _split(each)
+        texts[name] = f"{texts[name]},{value}" if name in texts and _KINDS[name].many else value
+    return texts
+
+
+def _read(name: str, text: str) -> Any:
+    kind = _KINDS[name]
+    try:
+        return kind.read(text)
+    except (ValueError, OSError) as error:
+        raise ArgumentError(f"--api-arg {name}={text}: {error}: it must be {kind.right}") from error
+
+
+def _check(arguments: ApiArguments) -> None:
+    """What holds between arguments. Raises ArgumentError."""
