@@ -21,6 +21,7 @@ from proa.api.core_v1.resources import NODES, PODS
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import MASTERS, User
 from proa.apiserver.plugins import default_plugins
+from proa.apiserver.plugins.context import PluginContext
 from proa.client.informer import Informers
 from proa.client.protocol import Client
 from proa.control.manager import ControllerManager
@@ -150,7 +151,9 @@ class ControlPlane:
     async def __aenter__(self) -> ControlPlane:
         await self.server.load()
         await self.informers.start()
-        self.server.install(admission=default_plugins(self.client, self.informers, Random(1)))
+        self.server.install(
+            admission=default_plugins(PluginContext(self.client, self.informers, Random(1), clock=self.clock))
+        )
         await self.manager.start()
         await self.pods.start()
         await self.clock.settle()

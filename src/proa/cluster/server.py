@@ -24,8 +24,9 @@ from proa.apiserver.authz.bootstrap import ensure_default_policy
 from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP, NodeAuthorizer
 from proa.apiserver.authz.rbac import RbacAuthorizer
 from proa.apiserver.compose import ApiServer, Config
-from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, User
+from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, FirstOpinion, User
 from proa.apiserver.plugins import default_plugins
+from proa.apiserver.plugins.context import PluginContext
 from proa.base.collector import tune_for_server
 from proa.base.entropy import BlockRandom
 from proa.client.events import Events
@@ -170,7 +171,7 @@ async def start_api(
     server.install(
         authenticators=(CertificateAuthenticator(), tokens),
         authorizers=(node, rbac),
-        admission=default_plugins(loopback, informers, random),
+        admission=default_plugins(PluginContext(loopback, informers, random, clock, FirstOpinion((node, rbac)))),
         token_issuer=tokens,
     )
     await informers.start()

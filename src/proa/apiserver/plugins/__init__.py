@@ -1,11 +1,17 @@
-"""Admission plugins, one module each; `PLUGINS` is the order in which they run, which is upstream's."""
+"""Admission plugins, one module each; `PLUGINS` is the order in which they run, which is upstream's.
+
+Every plugin's class is called with a `PluginContext`. Those of `OPT_IN` run only when they are asked for by name
+(--enable-admission-plugins); the others unless they are refused (--disable-admission-plugins), except for `ALWAYS`,
+which are no plugins upstream and so no business of those who configure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from proa.apiserver.admission import Plugin
+from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
 from proa.apiserver.plugins.node_restriction import NodeRestriction
@@ -14,19 +20,47 @@ from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.service_account import ServiceAccount
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
-from proa.client.informer import Informers
-from proa.client.protocol import Client
+from proa.base.errors import ProaError
+
+PLUGINS: tuple[type[Any], ...] = (
+    NamespaceLifecycle,
+    ServiceAccount,
+    NodeRestriction,
+    TaintNodesByCondition,
+    Priority,
+    DefaultTolerationSeconds,
+    PodQuality,
+    NotImplementedWarnings,
+)
+OPT_IN: frozenset[type[Any]] = frozenset()
+ALWAYS = frozenset({PodQuality, NotImplementedWarnings})
 
 
-def default_plugins(client: Client, informers: Informers, random: Random) -> Sequence[Plugin]:
-    """What is on by default. `client` acts as the server itself."""
-    return (
-        NamespaceLifecycle(client, informers),
-        ServiceAccount(client, informers, random),
-        NodeRestriction(),
-        TaintNodesByCondition(),
-        Priority(),
-        DefaultTolerationSeconds(),
-        PodQuality(),
-        NotImplementedWarnings(),
+class UnknownPluginError(ProaError):
+    """No admission plugin has this name, or it is asked for and refused at once."""
+
+
+def default_plugins(
+    context: PluginContext, *, enable: Collection[str] = (), disable: Collection[str] = ()
+) -> Sequence[Plugin]:
+    """The plugins that run: all but the opt-in ones, and those in `enable`, without those in `disable`.
+
+    Raises UnknownPluginError.
+    """
+    check_names(enable, disable)
+    return tuple(
+        plugin(context)
+        for plugin in PLUGINS
+        if (plugin not in OPT_IN or plugin.name in enable) and plugin.name not in disable
     )
+
+
+def check_names(enable: Collection[str], disable: Collection[str]) -> None:
+    """Raises UnknownPluginError."""
+    known = [plugin.name for plugin in PLUGINS if plugin not in ALWAYS]
+    for name in (*enable, *disable):
+        if name not in known:
+            raise UnknownPluginError(f"there is no admission plugin {name!r}: there are {', '.join(known)}")
+    both = sorted({*enable} & {*disable})
+    if both:
+        raise UnknownPluginError(f"enabled and disabled at once: {', '.join(both)}")

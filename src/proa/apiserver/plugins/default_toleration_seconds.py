@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from proa.apiserver.admission import Attributes, Operation
+from proa.apiserver.plugins.context import Stateless
 from proa.machinery.resource import Resource
 
 SECONDS = 300
 _KEYS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
-class DefaultTolerationSeconds:
+class DefaultTolerationSeconds(Stateless):
     name = "DefaultTolerationSeconds"
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 from proa.api.core_v1 import Namespace
 from proa.api.core_v1.resources import NAMESPACES
 from proa.apiserver.admission import Attributes, Operation
-from proa.client.informer import Informers
-from proa.client.protocol import Client
+from proa.apiserver.plugins.context import PluginContext
 from proa.machinery.meta import StatusCause
 from proa.machinery.resource import Resource
 from proa.machinery.status import forbidden, with_cause
@@ -21,9 +20,9 @@ _REVIEWS = frozenset({"localsubjectaccessreviews", "selfsubjectaccessreviews", "
 class NamespaceLifecycle:
     name = "NamespaceLifecycle"
 
-    def __init__(self, client: Client, informers: Informers) -> None:
-        self._client = client
-        self._namespaces = informers.informer(NAMESPACES)
+    def __init__(self, context: PluginContext) -> None:
+        self._client = context.client
+        self._namespaces = context.informers.informer(NAMESPACES)
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         if resource.group == "" and resource.plural == "namespaces":

@@ -11,6 +11,7 @@ from typing import Any
 
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.authz.node import node_of
+from proa.apiserver.plugins.context import Stateless
 from proa.machinery.resource import Resource
 from proa.machinery.status import StatusError, forbidden
 
@@ -24,7 +25,7 @@ _HANDLED = {
 }
 
 
-class NodeRestriction:
+class NodeRestriction(Stateless):
     name = "NodeRestriction"
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:

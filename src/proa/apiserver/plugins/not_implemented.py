@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proa.apiserver.admission import Attributes, Operation
+from proa.apiserver.plugins.context import Stateless
 from proa.machinery.columns import dig
 from proa.machinery.resource import Resource
 
 _IDLE = {
     "daemonsets.apps": "no controller makes its pods",
     "statefulsets.apps": "no controller makes its pods",
-    "replicationcontrollers": "no controller makes its pods",
     "persistentvolumeclaims": "no controller binds it to a volume",
     "persistentvolumes": "no controller binds it to a claim",
     "resourcequotas": "it limits nothing",
@@ -44,7 +44,7 @@ _FIRST_NAMES = frozenset(names[0] for names in _IGNORED)
 _NOTHING: tuple[Any, ...] = (None, "", [], {}, True)
 
 
-class NotImplementedWarnings:
+class NotImplementedWarnings(Stateless):
     name = "NotImplemented"
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:

@@ -10,13 +10,14 @@ from typing import Any
 
 from proa.api.core_v1 import Pod
 from proa.apiserver.admission import Attributes, Operation
+from proa.apiserver.plugins.context import Stateless
 from proa.machinery.decode import to_typed
 from proa.machinery.quantity import QuantityError
 from proa.machinery.resource import Resource
 from proa.rules.qos import qos_class
 
 
-class PodQuality:
+class PodQuality(Stateless):
     name = "PodQuality"
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from proa.apiserver.admission import Attributes, Operation
+from proa.apiserver.plugins.context import Stateless
 from proa.machinery.resource import Resource
 from proa.machinery.status import forbidden
 
@@ -12,7 +13,7 @@ SYSTEM_CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critica
 DEFAULT_PRIORITY = 0
 
 
-class Priority:
+class Priority(Stateless):
     name = "Priority"
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:

@@ -6,14 +6,12 @@ Source: the ServiceAccount admission plugin and bound token volumes (KEP-1205).
 from __future__ import annotations
 
 import asyncio
-from random import Random
 from typing import Any
 
 from proa.api.core_v1 import ServiceAccount as Account
 from proa.api.core_v1.resources import SERVICE_ACCOUNTS
 from proa.apiserver.admission import Attributes, Operation
-from proa.client.informer import Informers
-from proa.client.protocol import Client
+from proa.apiserver.plugins.context import PluginContext
 from proa.machinery.names import suffix
 from proa.machinery.resource import Resource
 from proa.machinery.status import StatusError, forbidden, is_not_found
@@ -33,10 +31,10 @@ Document = dict[str, Any]
 class ServiceAccount:
     name = "ServiceAccount"
 
-    def __init__(self, client: Client, informers: Informers, random: Random) -> None:
-        self._client = client
-        self._accounts = informers.informer(SERVICE_ACCOUNTS)
-        self._random = random
+    def __init__(self, context: PluginContext) -> None:
+        self._client = context.client
+        self._accounts = context.informers.informer(SERVICE_ACCOUNTS)
+        self._random = context.random
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "CREATE" and resource.qualified == "pods" and not subresource

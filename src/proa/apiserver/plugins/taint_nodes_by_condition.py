@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from proa.apiserver.admission import Attributes, Operation
+from proa.apiserver.plugins.context import Stateless
 from proa.machinery.resource import Resource
 
 _TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
-class TaintNodesByCondition:
+class TaintNodesByCondition(Stateless):
     name = "TaintNodesByCondition"
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:

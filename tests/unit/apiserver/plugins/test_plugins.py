@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -8,12 +9,15 @@ from proa.api.apps_v1.resources import DEPLOYMENTS, STATEFUL_SETS
 from proa.api.core_v1.resources import NODES, PODS
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.identity import User
+from proa.apiserver.plugins import UnknownPluginError, default_plugins
+from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
+from proa.client.informer import Informers
 from proa.machinery.resource import Resource
 from proa.machinery.status import StatusError
 
@@ -130,3 +134,28 @@ async def test_a_field_that_is_ignored_is_warned_about_once() -> None:
     unchanged = attributes(DEPLOYMENTS, document, "UPDATE", old=document)
     await NotImplementedWarnings().validate(unchanged)
     assert unchanged.warnings == []
+
+
+def context() -> PluginContext:
+    client: Any = None
+    return PluginContext(client, Informers(client), Random(1))
+
+
+def test_plugins_run_unless_they_are_refused_and_opt_in_ones_only_when_asked_for() -> None:
+    names = [each.name for each in default_plugins(context())]
+    assert names[0] == "NamespaceLifecycle"
+    fewer = [each.name for each in default_plugins(context(), disable=["Priority"])]
+    assert fewer == [each for each in names if each != "Priority"]
+
+
+@pytest.mark.parametrize(
+    ("enable", "disable", "why"),
+    [
+        (["Nonsense"], [], "there is no admission plugin 'Nonsense': there are NamespaceLifecycle"),
+        ([], ["PodQuality"], "there is no admission plugin 'PodQuality'"),
+        (["Priority"], ["Priority"], "enabled and disabled at once: Priority"),
+    ],
+)
+def test_a_name_that_no_plugin_has_is_an_error(enable: list[str], disable: list[str], why: str) -> None:
+    with pytest.raises(UnknownPluginError, match=why):
+        default_plugins(context(), enable=enable, disable=disable)

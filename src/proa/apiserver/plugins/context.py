@@ -1,0 +1,38 @@
+"""What admission plugins are made of: every one is constructed with a `PluginContext`, and takes of it what it needs.
+
+Not here: what a plugin does, and which there are (the package).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from proa.aio.clock import Clock, SystemClock
+from proa.apiserver.identity import Authorizer
+from proa.client.informer import Informers
+from proa.client.protocol import Client
+
+
+@dataclass(frozen=True, slots=True)
+class PluginContext:
+    """client acts as the server itself; informers are its. authorizer: who may, None where nobody is asked.
+
+    configuration: by plugin name, its document of the file of --admission-control-config-file.
+    """
+
+    client: Client
+    informers: Informers
+    random: Random
+    clock: Clock = field(default_factory=SystemClock)
+    authorizer: Authorizer | None = None
+    configuration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Stateless:
+    """The base of plugins that look at nothing but the write itself."""
+
+    def __init__(self, context: PluginContext | None = None) -> None:
+        pass
