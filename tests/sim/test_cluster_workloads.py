@@ -9,7 +9,7 @@ import pytest
 
 from proa.aio.clock import virtual_run
 from proa.api.apps_v1.resources import DEPLOYMENTS, REPLICA_SETS
-from proa.api.core_v1.resources import PODS
+from proa.api.core_v1.resources import PODS, REPLICATION_CONTROLLERS
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.machinery.timestamps import to_epoch
 from proa.testing import Cluster
@@ -227,3 +227,43 @@ def test_the_same_seed_gives_the_same_story() -> None:
 
     assert story(7) == story(7)
     assert story(7) != story(8)
+
+
+async def test_a_replication_controller_keeps_its_pods_and_adopts_and_releases_by_its_plain_selector(
+    proa_cluster: Cluster,
+) -> None:
+    controller = {
+        "apiVersion": "v1",
+        "kind": "ReplicationController",
+        "metadata": {"name": "web"},
+        "spec": {
+            "replicas": 2,
+            "selector": {"app": "web"},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "main", "image": "v1"}]},
+            },
+        },
+    }
+    labels = {"app": "web"}
+    orphan = pod("orphan")
+    orphan["metadata"]["labels"] = labels
+    await proa_cluster.apply(orphan)
+    await proa_cluster.apply(controller)
+
+    async def ready() -> bool:
+        found = await proa_cluster.get(REPLICATION_CONTROLLERS, "web")
+        return found is not None and (found.status.replicas, found.status.readyReplicas) == (2, 2)
+
+    await proa_cluster.until(ready)
+    adopted = await proa_cluster.get(PODS, "orphan")
+    assert adopted is not None
+    assert [(each.kind, each.name) for each in adopted.metadata.ownerReferences] == [("ReplicationController", "web")]
+    await proa_cluster.client.patch(PODS, "orphan", "default", {"metadata": {"labels": {"app": "free"}}}, type="merge")
+
+    async def replaced() -> bool:
+        released = await proa_cluster.get(PODS, "orphan")
+        pods = await proa_cluster.all(PODS, selector="app=web")
+        return released is not None and not released.metadata.ownerReferences and len(pods) == 2
+
+    await proa_cluster.until(replaced)

@@ -7,7 +7,7 @@ the copy may be gone, and what it adopted would be collected.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -57,7 +57,7 @@ class Claims(Generic[T]):
         self._informer = informer
         index_by_controller(informer)
 
-    async def of(self, owner: Any, selector: LabelSelector | None) -> list[T]:
+    async def of(self, owner: Any, selector: LabelSelector | Mapping[str, str] | None) -> list[T]:
         """What `owner` controls after claiming: raises StatusError when an adoption or a release fails."""
         claimed: list[T] = []
         for obj in controlled_by(self._informer, owner.metadata.uid):

@@ -14,13 +14,14 @@ from proa.controllers.namespace import NamespaceController
 from proa.controllers.node_ipam import NodeIPAMController
 from proa.controllers.node_lifecycle import NodeLifecycleController, TaintEvictionController
 from proa.controllers.pod_gc import PodGCController
-from proa.controllers.replicaset import ReplicaSetController
+from proa.controllers.replicaset import REPLICATION_CONTROLLER, ReplicaSetController
 from proa.controllers.root_ca import RootCAController
 from proa.controllers.serviceaccount import ServiceAccountController
 from proa.controllers.settings import Settings
 
 CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: ReplicaSetController(context),
+    lambda context, settings: ReplicaSetController(context, REPLICATION_CONTROLLER),
     lambda context, settings: DeploymentController(context),
     lambda context, settings: EndpointSliceController(context),
     lambda context, settings: EndpointsController(context),

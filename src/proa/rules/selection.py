@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from proa.machinery.meta import LabelSelector, LabelSelectorRequirement
 
 
-def matches(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
-    """Whether every requirement holds for `labels`."""
+def matches(selector: LabelSelector | Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
+    """Whether every requirement holds for `labels`. A plain map (ReplicationController) selects nothing when empty."""
     if selector is None:
         return False
+    if isinstance(selector, Mapping):
+        return bool(selector) and matches_map(selector, labels)
     if not matches_map(selector.matchLabels, labels):
         return False
     return all(_holds(requirement, labels) for requirement in selector.matchExpressions)

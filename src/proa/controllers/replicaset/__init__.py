@@ -1,5 +1,5 @@
-"""ReplicaSets (apps/v1): keep so many pods of one template."""
+"""ReplicaSets (apps/v1) and ReplicationControllers (core/v1): keep so many pods of one template."""
 
-from proa.controllers.replicaset.controller import ReplicaSetController
+from proa.controllers.replicaset.controller import REPLICATION_CONTROLLER, ReplicaSetController
 
-__all__ = ["ReplicaSetController"]
+__all__ = ["REPLICATION_CONTROLLER", "ReplicaSetController"]

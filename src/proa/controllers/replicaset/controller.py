@@ -1,17 +1,27 @@
-"""The ReplicaSet controller: creates and deletes pods until there are `spec.replicas`, and reports how they are."""
+"""Creates and deletes pods until there are `spec.replicas`, and reports how they are: for ReplicaSets, and for the older
+ReplicationControllers, which differ in nothing but their types (`Replicated`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from proa.api.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
 from proa.api.apps_v1.resources import REPLICA_SETS
-from proa.api.core_v1 import Pod
-from proa.api.core_v1.resources import PODS
+from proa.api.core_v1 import (
+    Pod,
+    PodTemplateSpec,
+    ReplicationController,
+    ReplicationControllerCondition,
+    ReplicationControllerStatus,
+)
+from proa.api.core_v1.resources import PODS, REPLICATION_CONTROLLERS
 from proa.base.errors import ProaError
 from proa.control.batches import slow_start
 from proa.control.controller import Context, Controller
@@ -22,6 +32,7 @@ from proa.control.pods import pod_from_template, says_namespace_terminates
 from proa.control.status import set_condition, update_status_if_changed, without_condition
 from proa.control.triggers import For, Maps, Owns, Trigger
 from proa.controllers.replicaset.ranking import first_to_go
+from proa.machinery.resource import Resource
 from proa.machinery.status import is_not_found
 from proa.machinery.timestamps import format_time
 from proa.rules.owners import controller_of
@@ -34,22 +45,45 @@ BURST = 500
 REPLICA_FAILURE = "ReplicaFailure"
 
 
+AnyReplicated = ReplicaSet | ReplicationController
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """One of the two resources that keep a number of pods. name: its controller's."""
+
+    resource: Resource[Any]
+    condition: type[Any]
+    name: str
+
+    @property
+    def component(self) -> str:
+        """Who its events say they are from."""
+        return f"{self.name}-controller"
+
+
+REPLICA_SET = Replicated(REPLICA_SETS, ReplicaSetCondition, "replicaset")
+REPLICATION_CONTROLLER = Replicated(REPLICATION_CONTROLLERS, ReplicationControllerCondition, "replication")
+
+
 class ReplicaSetController(Controller):
-    name = "replicaset"
     workers = 5
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, replicated: Replicated = REPLICA_SET) -> None:
+        self.name = replicated.name
         super().__init__(context)
-        self._replica_sets = context.informer(REPLICA_SETS)
+        self._resource = replicated.resource
+        self._condition = replicated.condition
+        self._replica_sets = context.informer(self._resource)
         self._pods = context.informer(PODS)
-        self._claims = Claims(self.client, REPLICA_SETS, PODS, self._pods)
+        self._claims = Claims(self.client, self._resource, PODS, self._pods)
         self._writes = OwnWrites(self._pods, context.clock)
-        self._events = context.recorder("replicaset-controller")
+        self._events = context.recorder(replicated.component)
         index_by_controller(self._replica_sets)
 
     @property
     def triggers(self) -> Sequence[Trigger]:
-        return (For(REPLICA_SETS), Owns(PODS), Maps(PODS, OrphanTrigger(self._replica_sets)))
+        return (For(self._resource), Owns(PODS), Maps(PODS, OrphanTrigger(self._replica_sets)))
 
     async def reconcile(self, key: str) -> Outcome:
         replica_set = self._replica_sets.get(key)
@@ -64,12 +98,12 @@ class ReplicaSetController(Controller):
         if replica_set.metadata.deletionTimestamp is None:
             failure = await self._scale(key, replica_set, active)
         status = self._status(replica_set, active, sum(map(is_terminating, claimed)), failure)
-        await update_status_if_changed(self.client, REPLICA_SETS, replica_set, status)
+        await update_status_if_changed(self.client, self._resource, replica_set, status)
         if failure is not None and not says_namespace_terminates(failure[1]):
             raise failure[1]
         return self._next_look(replica_set, active)
 
-    def _next_look(self, replica_set: ReplicaSet, active: Sequence[Pod]) -> Outcome:
+    def _next_look(self, replica_set: AnyReplicated, active: Sequence[Pod]) -> Outcome:
         """Pods become available by time alone, which no watch tells."""
         wait = replica_set.spec.minReadySeconds
         if not wait:
@@ -77,7 +111,7 @@ class ReplicaSetController(Controller):
         times = [left for pod in active if (left := available_in(pod, wait, self.now()))]
         return requeue_after(min(times), "until a pod is available") if times else DONE
 
-    async def _scale(self, key: str, replica_set: ReplicaSet, active: list[Pod]) -> tuple[str, Exception] | None:
+    async def _scale(self, key: str, replica_set: AnyReplicated, active: list[Pod]) -> tuple[str, Exception] | None:
         """Create or delete; a failure with the reason the condition gives it."""
         missing = (replica_set.spec.replicas or 0) - len(active)
         try:
@@ -97,8 +131,8 @@ class ReplicaSetController(Controller):
             return ("FailedCreate" if missing > 0 else "FailedDelete"), error
         return None
 
-    async def _create(self, key: str, replica_set: ReplicaSet) -> None:
-        pod = pod_from_template(replica_set, replica_set.spec.template)
+    async def _create(self, key: str, replica_set: AnyReplicated) -> None:
+        pod = pod_from_template(replica_set, _template(replica_set))
         try:
             created = await self.client.create(PODS, pod)
         except ProaError as error:
@@ -108,7 +142,7 @@ class ReplicaSetController(Controller):
         self._writes.wrote(key, created)
         self._events.normal(replica_set, "SuccessfulCreate", f"Created pod: {created.metadata.name}")
 
-    async def _delete(self, key: str, replica_set: ReplicaSet, pod: Pod) -> None:
+    async def _delete(self, key: str, replica_set: AnyReplicated, pod: Pod) -> None:
         meta = pod.metadata
         try:
             await self.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid)
@@ -120,17 +154,17 @@ class ReplicaSetController(Controller):
         self._writes.deleted(key, pod)
         self._events.normal(replica_set, "SuccessfulDelete", f"Deleted pod: {meta.name}")
 
-    def _neighbours(self, replica_set: ReplicaSet) -> list[Pod]:
+    def _neighbours(self, replica_set: AnyReplicated) -> list[Pod]:
         """The active pods of all ReplicaSets with the same controller: one Deployment's, old and new."""
         reference = controller_of(replica_set)
         related = controlled_by(self._replica_sets, reference.uid) if reference is not None else (replica_set,)
         return [pod for each in related for pod in controlled_by(self._pods, each.metadata.uid) if is_active(pod)]
 
     def _status(
-        self, replica_set: ReplicaSet, active: Sequence[Pod], terminating: int, failure: tuple[str, Exception] | None
-    ) -> ReplicaSetStatus:
+        self, replica_set: AnyReplicated, active: Sequence[Pod], terminating: int, failure: tuple[str, Exception] | None
+    ) -> ReplicaSetStatus | ReplicationControllerStatus:
         spec, now = replica_set.spec, self.now()
-        labels = spec.template.metadata.labels
+        labels = _template(replica_set).metadata.labels
         conditions = replica_set.status.conditions
         if failure is None:
             conditions = without_condition(conditions, REPLICA_FAILURE)
@@ -138,7 +172,7 @@ class ReplicaSetController(Controller):
             reason, error = failure
             conditions = set_condition(
                 conditions,
-                ReplicaSetCondition(
+                self._condition(
                     type=REPLICA_FAILURE,
                     status="True",
                     lastTransitionTime=format_time(now),
@@ -146,13 +180,18 @@ class ReplicaSetController(Controller):
                     message=str(error),
                 ),
             )
+        counted: dict[str, Any] = {"terminatingReplicas": terminating} if isinstance(replica_set, ReplicaSet) else {}
         return msgspec.structs.replace(
             replica_set.status,
             replicas=len(active),
             fullyLabeledReplicas=sum(matches_map(labels, pod.metadata.labels) for pod in active),
             readyReplicas=sum(map(is_pod_ready, active)),
             availableReplicas=sum(is_pod_available(pod, spec.minReadySeconds, now) for pod in active),
-            terminatingReplicas=terminating,
             observedGeneration=replica_set.metadata.generation,
             conditions=conditions,
+            **counted,
         )
+
+
+def _template(replicated: AnyReplicated) -> PodTemplateSpec:
+    return replicated.spec.template or PodTemplateSpec()
