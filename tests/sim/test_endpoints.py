@@ -8,7 +8,7 @@ import msgspec
 
 from proa.api.apps_v1 import Deployment
 from proa.api.apps_v1.resources import DEPLOYMENTS
-from proa.api.core_v1 import Service
+from proa.api.core_v1 import Endpoints, Service
 from proa.api.core_v1.resources import ENDPOINTS, PODS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 
@@ -160,5 +160,45 @@ def test_a_service_without_selector_keeps_the_endpoints_somebody_else_wrote(simu
         await plane.clock.advance(5)
         assert await plane.all(ENDPOINT_SLICES) == []
         assert await plane.get(ENDPOINTS, "web") is None
+
+    simulate(body)
+
+
+def test_endpoints_written_by_hand_are_mirrored_as_slices_as_long_as_the_service_has_no_selector(simulate):
+    async def body(plane):
+        await plane.client.create(SERVICES, service(selector={}))
+        endpoints = {
+            "metadata": {"name": "web", "namespace": "default", "labels": {"by": "hand"}},
+            "subsets": [
+                {
+                    "addresses": [{"ip": "192.0.2.7"}],
+                    "notReadyAddresses": [{"ip": "192.0.2.8"}],
+                    "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+                },
+                {"addresses": [{"ip": "192.0.2.7"}], "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]},
+            ],
+        }
+        made = await plane.client.create(ENDPOINTS, msgspec.convert(endpoints, Endpoints))
+        await plane.clock.advance(1)
+        slices = await plane.all(ENDPOINT_SLICES)
+        told = {
+            each.ports[0].port: [(one.addresses, one.conditions.ready) for one in each.endpoints] for each in slices
+        }
+        assert told == {80: [(("192.0.2.7",), True), (("192.0.2.8",), False)], 443: [(("192.0.2.7",), True)]}
+        labels = slices[0].metadata.labels
+        assert labels["kubernetes.io/service-name"] == "web"
+        assert labels["endpointslice.kubernetes.io/managed-by"] == "endpointslicemirroring-controller.k8s.io"
+        assert labels["by"] == "hand"
+        names = {each.metadata.name for each in slices}
+
+        moved = msgspec.structs.replace(made, subsets=made.subsets[:1])
+        await plane.client.update(ENDPOINTS, moved)
+        await plane.clock.advance(1)
+        (left,) = await plane.all(ENDPOINT_SLICES)
+        assert left.metadata.name in names, "a slice that stays is kept"
+
+        await plane.client.delete(ENDPOINTS, "web", "default")
+        await plane.clock.advance(1)
+        assert await plane.all(ENDPOINT_SLICES) == []
 
     simulate(body)

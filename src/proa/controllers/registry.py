@@ -9,6 +9,7 @@ from proa.control.manager import ControllerFactory
 from proa.controllers.deployment import DeploymentController
 from proa.controllers.endpoints import EndpointsController
 from proa.controllers.endpointslice import EndpointSliceController
+from proa.controllers.endpointslice_mirroring import EndpointSliceMirroringController
 from proa.controllers.garbage import GarbageCollector
 from proa.controllers.namespace import NamespaceController
 from proa.controllers.node_ipam import NodeIPAMController
@@ -25,6 +26,7 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: DeploymentController(context),
     lambda context, settings: EndpointSliceController(context),
     lambda context, settings: EndpointsController(context),
+    lambda context, settings: EndpointSliceMirroringController(context),
     lambda context, settings: ServiceAccountController(context),
     lambda context, settings: RootCAController(context, settings.root_ca),
     lambda context, settings: NamespaceController(context),

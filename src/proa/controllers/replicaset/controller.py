@@ -1,5 +1,5 @@
-"""Creates and deletes pods until there are `spec.replicas`, and reports how they are: for ReplicaSets, and for the older
-ReplicationControllers, which differ in nothing but their types (`Replicated`).
+"""Creates and deletes pods until there are `spec.replicas`, and reports how they are: for ReplicaSets, and for
+ReplicationControllers, the older resource, which differ in nothing but their types (`Replicated`).
 """
 
 from __future__ import annotations
