@@ -1,4 +1,4 @@
-"""The EndpointSlice mirroring controller: what somebody wrote as Endpoints of a Service without a selector, told again as
+"""The EndpointSlice mirroring controller: Endpoints written by hand for a Service without a selector, told again as
 EndpointSlices, which is what proxies and DNS read.
 
 Not mirrored: what a controller of ours made, what is labelled `skip-mirror`, leader-election records, and Endpoints
