@@ -59,6 +59,8 @@ from proa.apiserver.reply import JSON, Reply, json_reply
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
 from proa.apiserver.server import HttpServer, Request, Response
+from proa.apiserver.services import ServiceResolver
+from proa.apiserver.webhooks.client import WebhookClient
 from proa.base.build import KUBERNETES_VERSION
 from proa.base.entropy import BlockRandom
 from proa.machinery import status as failures
@@ -103,6 +105,8 @@ class ApiServer:
         self.metrics = RequestMetrics()
         self.access = Access(anonymous=config.anonymous)
         self.allocator = ServiceAllocator(config.service_cidr, config.node_ports, config.random)
+        self.services = ServiceResolver(self.client_for(LOOPBACK), config.random)
+        self.webhooks = WebhookClient(self.services)
         self._resources = tuple(config.resources if config.resources is not None else builtin_resources())
         self._caches: dict[str, WatchCache] = {}
         self._actions: dict[tuple[Resource[Any], str], Action] = {}
@@ -162,6 +166,7 @@ class ApiServer:
         await self._http.stop()
         if self._connect is not None:
             await self._connect.close()
+        await self.webhooks.close()
 
     # -- for components of this process ---------------------------------------------------------------------------
 
