@@ -222,6 +222,13 @@ def schema_of(declared: type[Object]) -> ObjectSchema:
     )
 
 
+# Groups that upstream serves from a module of its own, and so names differently.
+_DEFINITION_PREFIXES = {
+    "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
+    "apiregistration": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
+}
+
+
 def definition_name(declared: type[Object]) -> str:
     """`io.k8s.api.core.v1.Pod`: the OpenAPI definition of a declared type, from the module it is declared in.
 
@@ -232,7 +239,8 @@ def definition_name(declared: type[Object]) -> str:
     parts = declared.__module__.split(".")
     if parts[:2] == ["proa", "api"]:
         group, _, version = parts[2].rpartition("_")
-        return f"io.k8s.api.{group}.{version}.{declared.__name__}"
+        prefix = _DEFINITION_PREFIXES.get(group, f"io.k8s.api.{group}")
+        return f"{prefix}.{version}.{declared.__name__}"
     if parts[:2] == ["proa", "machinery"]:
         return f"io.k8s.apimachinery.pkg.apis.meta.v1.{declared.__name__}"
     return ""
