@@ -1,62 +1,109 @@
 """Authentication, impersonation and authorization of requests, remembered so that a busy client costs lookups only.
 
-Here: the caches and the order. Not here: any real authenticator or authorizer (`authn`, `authz`).
+Here: the caches and the order. Not here: any real authenticator or authorizer (`authn`, `authz`), and what acting as
+somebody else takes (`impersonation`).
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from urllib.parse import unquote
+from dataclasses import dataclass
+from typing import Protocol
 
 from proa.apiserver.identity import (
     ANONYMOUS,
-    ANONYMOUS_NAME,
-    AUTHENTICATED,
     REMEMBERED,
-    UNAUTHENTICATED,
     AccessAttributes,
     AnyAuthenticator,
     Authenticator,
     Authorizer,
     Credentials,
+    Decision,
     FirstOpinion,
+    Remarks,
     User,
+    Verdict,
+    Witness,
 )
+from proa.apiserver.impersonation import forbidden, impersonate, is_attempted, wanted_user
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.server import Request
 from proa.machinery import status as failures
 
+log = logging.getLogger(__name__)
+
 _MOST = 10_000
-_EXTRA = "impersonate-extra-"
-_IMPERSONATE = "impersonate-"
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Who may come without credentials. paths: the only ones then, () for every path."""
+
+    enabled: bool = True
+    paths: tuple[str, ...] = ()
+
+    def may(self, path: str) -> bool:
+        return self.enabled and (not self.paths or path in self.paths)
+
+
+class Witnesses(Protocol):
+    """The audit log: one witness for each request it wants to know about."""
+
+    def begin(self, request: Request, user: User, annotations: Mapping[str, str]) -> Witness | None: ...
+    def unauthenticated(self, request: Request) -> None: ...
+
+
+class HeaderAuthenticator(Protocol):
+    """Knows users by what a trusted proxy says in headers, which differs from request to request."""
+
+    def user(self, certificate: bytes | None, headers: Mapping[str, str]) -> User | None: ...
 
 
 class _Known:
-    """A remembered identity, and what it was last allowed, while the authorizer's generation stands."""
+    """A remembered identity, and what it was last allowed and why, while the authorizer's generation stands."""
 
-    __slots__ = ("allowed", "generation", "until", "user")
+    __slots__ = ("allowed", "generation", "remarks", "until", "user")
 
-    def __init__(self, user: User, until: float) -> None:
+    def __init__(self, user: User, remarks: Remarks, until: float) -> None:
         self.user = user
+        self.remarks = remarks
         self.until = until
         self.generation = -1
-        self.allowed: set[tuple[str, ...]] = set()
+        self.allowed: dict[tuple[str, ...], Decision] = {}
 
 
 class Access:
-    """Who may. `enter` for a request from the wire, `authorize` for callers within the process."""
+    """Who may. `enter` for a request from the wire, `authorize` for callers within the process.
+
+    audiences: for whom a token must be that counts here (what authenticators that know of no audiences speak for).
+    """
 
     def __init__(self, *, anonymous: bool = True) -> None:
         self._authenticator: Authenticator = AnyAuthenticator(())
         self._authorizer: Authorizer = FirstOpinion(())
-        self._anonymous = anonymous
+        self._anonymous = Anonymous(anonymous)
+        self._front_proxy: HeaderAuthenticator | None = None
         self._known: dict[str | bytes, _Known] = {}
         self._authenticated = 0
+        self.witnesses: Witnesses | None = None
+        self.audiences: tuple[str, ...] = ()
 
-    def install(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
+    def install(
+        self,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        *,
+        front_proxy: HeaderAuthenticator | None = None,
+        anonymous: Anonymous | None = None,
+        audiences: tuple[str, ...] = (),
+    ) -> None:
         """Ask these from now on, and forget what others said."""
         self._authenticator, self._authorizer = authenticator, authorizer
+        self._front_proxy = front_proxy
+        self._anonymous = anonymous or self._anonymous
+        self.audiences = audiences
         self._known.clear()
 
     @property
@@ -68,58 +115,80 @@ class Access:
         return self._authorizer
 
     async def enter(self, request: Request) -> None:
-        """Set `request.user`. Raises StatusError 401 or 403."""
-        known = await self._identify(request)
+        """Set `request.user` (and `request.witness`). Raises StatusError 401, 403, 400."""
+        witnesses = self.witnesses
+        if witnesses is None:
+            known = await self._identify(request)
+        else:
+            try:
+                known = await self._identify(request)
+            except failures.StatusError:
+                witnesses.unauthenticated(request)
+                raise
+            request.witness = witnesses.begin(request, known.user, known.remarks.annotations)
+        await self._admit(request, known)
+
+    async def _identify(self, request: Request) -> _Known:
+        if self._front_proxy is not None:
+            user = self._front_proxy.user(request.connection.certificate(), request.headers)
+            if user is not None:
+                return _Known(user, Remarks(), 0.0)
+        known = await self._identified(request)
+        if known.user is ANONYMOUS and not self._anonymous.may(request.info.path):
+            raise failures.unauthorized()
+        return known
+
+    async def _admit(self, request: Request, known: _Known) -> None:
         request.user = known.user
+        if known.remarks.warnings:
+            request.warnings += known.remarks.warnings
         info = request.info
-        if any(name[0] in "Ii" and name.lower().startswith(_IMPERSONATE) for name in request.headers):
-            request.user = self._impersonate(known.user, request.headers)
-            self.authorize(request.user, info, request)
+        if is_attempted(request.headers):
+            await self._impersonate(request)
+            await self.authorize(request.user, info, request)
             return
         generation = self._authorizer.generation
         if known.generation != generation or len(known.allowed) > _MOST:
-            known.allowed = set()
+            known.allowed = {}
             known.generation = generation
         key = _key(info)
         if key not in known.allowed:
-            self.authorize(known.user, info, request)
-            if info.verb not in ("list", "watch", "deletecollection") or not request.query_string:
-                known.allowed.add(key)  # with selectors in the query, a decision may depend on them
+            decision = await self.authorize(known.user, info, request)
+            # With selectors in the query, a decision may depend on them.
+            selects = info.verb in ("list", "watch", "deletecollection") and request.query_string
+            if decision.lasting and not selects:
+                known.allowed[key] = decision
+        elif request.witness is not None:
+            request.witness.authorized(known.allowed[key])
 
-    def authorize(self, user: User, info: RequestInfo, request: Request | None = None) -> None:
-        """Raises StatusError 403 when `user` may not."""
-        query: Mapping[str, str] = request.query if request is not None and request.query_string else {}
-        decision = self._authorizer.authorize(
-            AccessAttributes(
-                user,
-                info.verb,
-                info.group,
-                info.version,
-                info.resource,
-                info.subresource,
-                info.namespace,
-                info.name,
-                info.path,
-                info.is_resource,
-                query.get("fieldSelector", ""),
-                query.get("labelSelector", ""),
-            )
-        )
-        if decision.allowed:
+    async def authorize(self, user: User, info: RequestInfo, request: Request | None = None) -> Decision:
+        """The decision that allows it. Raises StatusError 403 when `user` may not."""
+        attributes = _attributes(user, info, request)
+        decision = self._authorizer.authorize(attributes)
+        if decision.verdict is Verdict.UNKNOWN:
+            decision = await self._authorizer.decide(attributes)
+        if request is not None and request.witness is not None:
+            request.witness.authorized(decision)
+        if not decision.allowed:
+            raise forbidden(attributes, decision.reason)
+        return decision
+
+    async def _check(self, attributes: AccessAttributes) -> None:
+        decision = await self._authorizer.decide(attributes)
+        if not decision.allowed:
+            raise forbidden(attributes, decision.reason)
+
+    async def _impersonate(self, request: Request) -> None:
+        wanted = wanted_user(request.headers)
+        if wanted is None:
             return
-        if not info.is_resource:
-            raise failures.denied(user.name, info.verb, path=info.path, reason=decision.reason)
-        raise failures.denied(
-            user.name,
-            info.verb,
-            failures.GroupPlural(info.group, info.resource),
-            subresource=info.subresource,
-            name=info.name,
-            namespace=info.namespace,
-            reason=decision.reason,
-        )
+        attributes = _attributes(request.user, request.info, request)
+        acting = await impersonate(wanted, attributes, self._check)
+        request.user = acting.user
+        if request.witness is not None:
+            request.witness.impersonated(acting.user, acting.constraint)
 
-    async def _identify(self, request: Request) -> _Known:
+    async def _identified(self, request: Request) -> _Known:
         header = request.headers.get("Authorization")
         certificate = request.connection.certificate()
         key: str | bytes = header if header is not None else certificate or b""
@@ -134,58 +203,43 @@ class Access:
         peer = request.connection.peername
         address = peer[0] if isinstance(peer, tuple) else ""
         self._authenticated += 1
-        user = await self._authenticator.authenticate(Credentials(token, certificate, request.headers, address))
+        credentials = Credentials(token, certificate, request.headers, address)
+        try:
+            user = await self._authenticator.authenticate(credentials)
+        except failures.StatusError as error:
+            if not failures.is_unauthorized(error):
+                raise
+            log.debug("unable to authenticate a request from %s: %s", address, error)
+            raise failures.unauthorized() from error  # why is not the caller's to know
         if user is None:
-            if token or (header is not None and not certificate) or not self._anonymous:
+            if token or (header is not None and not certificate):
                 raise failures.unauthorized()
             user = ANONYMOUS
         if len(self._known) > _MOST:
             self._known.clear()
-        self._known[key] = known = _Known(user, now + REMEMBERED)
+        self._known[key] = known = _Known(user, credentials.remarks, now + REMEMBERED)
         return known
-
-    def _impersonate(self, user: User, headers: Mapping[str, str]) -> User:
-        """The user a request acts as; each part of it must be allowed (verb impersonate)."""
-        name = headers.get("Impersonate-User", "")
-        if not name:
-            raise failures.bad_request(
-                "requested impersonation of groups, uid or extra fields without impersonating a user (Impersonate-User)"
-            )
-        get_all = getattr(headers, "getall", None)
-        groups = tuple(get_all("Impersonate-Group", ())) if get_all is not None else ()
-        extra: dict[str, tuple[str, ...]] = {}
-        for field, value in headers.items():
-            if field.lower().startswith(_EXTRA):
-                key = unquote(field[len(_EXTRA) :].lower())
-                extra[key] = (*extra.get(key, ()), value)
-        uid = headers.get("Impersonate-Uid", "")
-
-        if name.startswith("system:serviceaccount:") and name.count(":") == 3:
-            _, _, namespace, account = name.split(":")
-            self._may_impersonate(user, "serviceaccounts", account, namespace)
-            if not groups:
-                groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-        else:
-            self._may_impersonate(user, "users", name)
-        for group in headers.getall("Impersonate-Group", ()) if get_all is not None else ():  # type: ignore[attr-defined]
-            self._may_impersonate(user, "groups", group)
-        if uid:
-            self._may_impersonate(user, "uids", uid, group="authentication.k8s.io")
-        for key, values in extra.items():
-            for value in values:
-                self._may_impersonate(user, "userextras", value, group="authentication.k8s.io", subresource=key)
-        if name != ANONYMOUS_NAME and UNAUTHENTICATED not in groups and AUTHENTICATED not in groups:
-            groups = (*groups, AUTHENTICATED)
-        return User(name, uid, groups, extra)
-
-    def _may_impersonate(
-        self, user: User, resource: str, name: str, namespace: str = "", *, group: str = "", subresource: str = ""
-    ) -> None:
-        info = RequestInfo(True, "impersonate", "", group, "v1", resource, subresource, namespace, name)
-        self.authorize(user, info)
 
     def statistics(self) -> dict[str, int]:
         return {"identities": len(self._known), "authentications": self._authenticated}
+
+
+def _attributes(user: User, info: RequestInfo, request: Request | None) -> AccessAttributes:
+    query: Mapping[str, str] = request.query if request is not None and request.query_string else {}
+    return AccessAttributes(
+        user,
+        info.verb,
+        info.group,
+        info.version,
+        info.resource,
+        info.subresource,
+        info.namespace,
+        info.name,
+        info.path,
+        info.is_resource,
+        query.get("fieldSelector", ""),
+        query.get("labelSelector", ""),
+    )
 
 
 def _key(info: RequestInfo) -> tuple[str, ...]:

@@ -181,9 +181,9 @@ class ApiServer:
             raise failures.no_such_page()
         return found
 
-    def may(self, user: User, info: RequestInfo) -> None:
+    async def may(self, user: User, info: RequestInfo) -> None:
         """Raises StatusError 403 when `user` may not."""
-        self.access.authorize(user, info)
+        await self.access.authorize(user, info)
 
     async def post(
         self,

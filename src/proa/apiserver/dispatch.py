@@ -77,7 +77,7 @@ class Dispatcher:
     async def local(self, request: Request) -> Response:
         """Answer a caller within the process, whose `user` is set. Raises StatusError."""
         request.info = info = parse(request.method, request.raw_path, request.query_string)
-        self._access.authorize(request.user, info, request)
+        await self._access.authorize(request.user, info, request)
         return await self._handler(request)(request)
 
     async def _answer(self, request: Request) -> Response:

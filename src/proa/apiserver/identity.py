@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from proa.machinery.status import StatusError, is_unauthorized
+
 ANONYMOUS_NAME = "system:anonymous"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
@@ -36,19 +38,31 @@ LOOPBACK = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
 ANONYMOUS = User(ANONYMOUS_NAME, groups=(UNAUTHENTICATED,))
 
 
+@dataclass(slots=True)
+class Remarks:
+    """What an authenticator says beside the user: audiences the token is for (None: it knows of none), warnings for the
+    client and annotations for the audit log of every request with these credentials."""
+
+    audiences: tuple[str, ...] | None = None
+    warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a request proves itself with.
 
     token: the bearer token, '' without one. certificate: the client's verified leaf certificate in DER, None without
     one (TLS has already checked its chain, not its dates or usages beyond what TLS checks). headers: the request's,
-    case-insensitive, for authenticators that read others.
+    case-insensitive, for authenticators that read others. audiences: for whom a token must be, () for this server.
     """
 
     token: str = ""
     certificate: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
+    audiences: tuple[str, ...] = ()
+    remarks: Remarks = field(default_factory=Remarks, compare=False)
 
 
 class Authenticator(Protocol):
@@ -58,7 +72,8 @@ class Authenticator(Protocol):
         """The user; None when these credentials are not of a kind this authenticator knows.
 
         Raises StatusError 401 when they are of its kind and wrong. The server asks again at most every
-        `REMEMBERED` seconds for the same token or certificate, so a revoked one works at most that much longer.
+        `REMEMBERED` seconds for the same token or certificate, so a revoked one works at most that much longer. What
+        else there is to say goes to `credentials.remarks`.
         """
 
 
@@ -92,14 +107,17 @@ class Verdict(Enum):
     ALLOW = "allow"
     DENY = "deny"
     NO_OPINION = "no opinion"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An authorizer's answer. Only ALLOW lets a request pass; DENY ends the union, NO_OPINION asks the next."""
+    """An authorizer's answer. Only ALLOW lets a request pass; DENY ends the union, NO_OPINION asks the next; UNKNOWN:
+    somebody outside must be asked, which only `decide` does. lasting: it holds as long as the generation stands."""
 
     verdict: Verdict
     reason: str = ""
+    lasting: bool = True
 
     @property
     def allowed(self) -> bool:
@@ -108,16 +126,21 @@ class Decision:
 
 ALLOW = Decision(Verdict.ALLOW)
 NO_OPINION = Decision(Verdict.NO_OPINION)
+UNKNOWN = Decision(Verdict.UNKNOWN)
 
 
 class Authorizer(Protocol):
-    """Decides from memory: roles, bindings and the node graph are kept by watches, so asking never waits."""
+    """Decides, from memory where it can: roles, bindings and the node graph are kept by watches."""
 
     @property
     def generation(self) -> int:
         """Changes whenever an answer may have changed; the server remembers decisions as long as it does not."""
 
-    def authorize(self, attributes: AccessAttributes) -> Decision: ...
+    def authorize(self, attributes: AccessAttributes) -> Decision:
+        """The decision if it is known here and now, else UNKNOWN; never waits."""
+
+    async def decide(self, attributes: AccessAttributes) -> Decision:
+        """The decision, never UNKNOWN; asks whoever must be asked."""
 
     def rules_for(self, user: User, namespace: str) -> SubjectRules:
         """What `user` may do in `namespace`, for SelfSubjectRulesReview."""
@@ -143,17 +166,46 @@ class TokenIssuer(Protocol):
         (RFC 3339). Raises StatusError."""
 
 
+class Witness(Protocol):
+    """Is told what was decided about one request, for the audit log."""
+
+    def impersonated(self, user: User, constraint: str) -> None: ...
+    def authorized(self, decision: Decision) -> None: ...
+    def note(self, key: str, value: str) -> None:
+        """An annotation of the request's event."""
+
+
+class DecidesFromMemory:
+    """The base of authorizers that never have to ask."""
+
+    def authorize(self, attributes: AccessAttributes) -> Decision:
+        raise NotImplementedError
+
+    async def decide(self, attributes: AccessAttributes) -> Decision:
+        return self.authorize(attributes)
+
+
 class AnyAuthenticator:
-    """The union: the first authenticator that knows the credentials decides."""
+    """The union: the first authenticator that knows the credentials decides. Where none does, the first failure is
+    raised: a token may look like one kind and be of another."""
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
         self._authenticators = tuple(authenticators)
 
     async def authenticate(self, credentials: Credentials) -> User | None:
+        failure: StatusError | None = None
         for each in self._authenticators:
-            user = await each.authenticate(credentials)
-            if user is not None:
-                return user
+            try:
+                user = await each.authenticate(credentials)
+            except StatusError as error:
+                if not is_unauthorized(error):
+                    raise
+                failure = failure or error
+            else:
+                if user is not None:
+                    return user
+        if failure is not None:
+            raise failure
         return None
 
 
@@ -177,7 +229,20 @@ class FirstOpinion:
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
-        return Decision(Verdict.NO_OPINION, "\n".join(reasons)) if reasons else NO_OPINION
+        return _nobody_objects(reasons)
+
+    async def decide(self, attributes: AccessAttributes) -> Decision:
+        decision = self.authorize(attributes)
+        if decision.verdict is not Verdict.UNKNOWN:
+            return decision
+        reasons: list[str] = []
+        for each in self._authorizers:
+            decision = await each.decide(attributes)
+            if decision.verdict is not Verdict.NO_OPINION:
+                return decision
+            if decision.reason:
+                reasons.append(decision.reason)
+        return _nobody_objects(reasons)
 
     def rules_for(self, user: User, namespace: str) -> SubjectRules:
         everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
@@ -190,3 +255,7 @@ class FirstOpinion:
             any(each.incomplete for each in found),
             "; ".join(each.error for each in found if each.error),
         )
+
+
+def _nobody_objects(reasons: Sequence[str]) -> Decision:
+    return Decision(Verdict.NO_OPINION, "\n".join(reasons)) if reasons else NO_OPINION

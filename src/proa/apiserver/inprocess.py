@@ -34,7 +34,7 @@ class Server(Protocol):
     """What of the API server a client needs."""
 
     def registry(self, resource: Resource[Any]) -> Registry: ...
-    def may(self, user: User, info: RequestInfo) -> None: ...
+    async def may(self, user: User, info: RequestInfo) -> None: ...
     async def post(
         self,
         resource: Resource[Any],
@@ -59,6 +59,7 @@ class LocalRequest(Request):
         self.headers = CIMultiDictProxy(CIMultiDict({"Content-Type": JSON}))
         self.user = user
         self.warnings = []
+        self.witness = None
         self._query = None
         self._local_body = b"" if body is None else msgspec.json.encode(body)
 
@@ -75,7 +76,7 @@ class InProcessClient:
         self._manager = manager or user.name.rpartition(":")[2]
 
     async def get(self, resource: Resource[T], name: str, namespace: str = "", *, resource_version: str = "") -> T:
-        registry = self._allowed("get", resource, namespace, name)
+        registry = await self._allowed("get", resource, namespace, name)
         return cast(T, (await registry.get(namespace, name, resource_version)).object)
 
     async def list(
@@ -89,7 +90,7 @@ class InProcessClient:
         continue_: str = "",
         resource_version: str = "",
     ) -> Listing[T]:
-        registry = self._allowed("list", resource, namespace)
+        registry = await self._allowed("list", resource, namespace)
         page = await registry.list(
             namespace, ReadOptions(label_selector, field_selector, limit, continue_, resource_version)
         )
@@ -106,7 +107,7 @@ class InProcessClient:
         bookmarks: bool = True,
         timeout: float | None = None,
     ) -> AsyncIterator[Sequence[WatchEvent[T]]]:
-        registry = self._allowed("watch", resource, namespace)
+        registry = await self._allowed("watch", resource, namespace)
         options = WatchOptions(
             label_selector, field_selector, resource_version, timeout=timeout or 0.0, bookmarks=bookmarks
         )
@@ -124,7 +125,7 @@ class InProcessClient:
     async def create(self, resource: Resource[T], obj: T, *, dry_run: bool = False) -> T:
         document = to_document(obj)
         namespace = (document.get("metadata") or {}).get("namespace", "")
-        registry = self._allowed("create", resource, namespace)
+        registry = await self._allowed("create", resource, namespace)
         item = await registry.create(namespace, document, self._options(dry_run))
         return cast(T, item.object)
 
@@ -132,7 +133,7 @@ class InProcessClient:
         document = to_document(obj)
         metadata = document.get("metadata") or {}
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
-        registry = self._allowed("update", resource, namespace, name, subresource)
+        registry = await self._allowed("update", resource, namespace, name, subresource)
         _only_plain(resource, subresource)
         item = await registry.update(namespace, name, document, self._options(dry_run), subresource)
         return cast(T, item.object)
@@ -150,7 +151,7 @@ class InProcessClient:
         force: bool = False,
         dry_run: bool = False,
     ) -> T:
-        registry = self._allowed("patch", resource, namespace, name, subresource)
+        registry = await self._allowed("patch", resource, namespace, name, subresource)
         _only_plain(resource, subresource)
         options = self._options(dry_run)
         options.field_manager = field_manager or options.field_manager
@@ -171,7 +172,7 @@ class InProcessClient:
         uid: str = "",
         resource_version: str = "",
     ) -> None:
-        registry = self._allowed("delete", resource, namespace, name)
+        registry = await self._allowed("delete", resource, namespace, name)
         wanted: Document = {}
         if grace_period_seconds is not None:
             wanted["gracePeriodSeconds"] = grace_period_seconds
@@ -187,11 +188,11 @@ class InProcessClient:
     async def delete_collection(
         self, resource: Resource[T], namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> None:
-        registry = self._allowed("deletecollection", resource, namespace)
+        registry = await self._allowed("deletecollection", resource, namespace)
         await registry.delete_collection(namespace, ReadOptions(label_selector, field_selector), {}, self._options())
 
     async def post(self, resource: Resource[T], name: str, namespace: str, subresource: str, body: Object) -> Document:
-        self._allowed("create", resource, namespace, name, subresource)
+        await self._allowed("create", resource, namespace, name, subresource)
         return await self._server.post(resource, namespace, name, subresource, to_document(body), self._options())
 
     async def document(
@@ -202,13 +203,13 @@ class InProcessClient:
     async def close(self) -> None:
         """Nothing to give back."""
 
-    def _allowed(
+    async def _allowed(
         self, verb: str, resource: Resource[Any], namespace: str, name: str = "", subresource: str = ""
     ) -> Registry:
         info = RequestInfo(
             True, verb, "", resource.group, resource.version, resource.plural, subresource, namespace, name
         )
-        self._server.may(self._user, info)
+        await self._server.may(self._user, info)
         return self._server.registry(resource)
 
     def _options(self, dry_run: bool = False) -> WriteOptions:

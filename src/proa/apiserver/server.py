@@ -19,7 +19,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from proa.apiserver.identity import User
+from proa.apiserver.identity import User, Witness
 from proa.apiserver.reply import Reply, Stream
 from proa.apiserver.requestinfo import RequestInfo
 from proa.machinery import status as failures
@@ -78,6 +78,7 @@ class Request:
         "raw_path",
         "user",
         "warnings",
+        "witness",
     )
 
     def __init__(
@@ -100,6 +101,7 @@ class Request:
         self.info: RequestInfo = None  # type: ignore[assignment]
         self.user: User = None  # type: ignore[assignment]
         self.warnings: list[str] = []
+        self.witness: Witness | None = None
 
     @property
     def query(self) -> dict[str, str]:

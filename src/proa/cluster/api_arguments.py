@@ -111,7 +111,7 @@ OUTPUT = Kind(str, "a file name, or - for the standard output", path=True)
 
 def argument(kind: Kind[T], default: T) -> T:
     """A field of `ApiArguments`; the flag is its name with dashes."""
-    return field(default=default, metadata={_KIND: kind})  # type: ignore[no-any-return]
+    return field(default=default, metadata={_KIND: kind})
 
 
 @dataclass(frozen=True, slots=True)

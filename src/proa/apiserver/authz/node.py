@@ -15,7 +15,16 @@ from proa.api.core_v1 import Container, EphemeralContainer, Pod
 from proa.api.core_v1.resources import PODS
 from proa.api.rbac_v1 import PolicyRule
 from proa.apiserver.authz.default_cluster_roles import CLUSTER_ROLES
-from proa.apiserver.identity import ALLOW, NO_OPINION, AccessAttributes, Decision, SubjectRules, User, Verdict
+from proa.apiserver.identity import (
+    ALLOW,
+    NO_OPINION,
+    AccessAttributes,
+    DecidesFromMemory,
+    Decision,
+    SubjectRules,
+    User,
+    Verdict,
+)
 from proa.client.informer import Informers
 from proa.rules.rbac import covers_resource
 
@@ -38,7 +47,7 @@ def node_of(user: User) -> str:
     return user.name.removeprefix(NODE_PREFIX)
 
 
-class NodeAuthorizer:
+class NodeAuthorizer(DecidesFromMemory):
     def __init__(self, informers: Informers) -> None:
         self._pods = informers.informer(PODS)
         self._pods.add_index(_INDEX, _references)

@@ -7,18 +7,56 @@ or binding changes. Not here: matching one rule (`proa.rules.rbac`), the default
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from proa.api.rbac_v1 import ClusterRoleBinding, PolicyRule, RoleBinding, RoleRef, Subject
 from proa.api.rbac_v1.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
-from proa.apiserver.identity import ALLOW, NO_OPINION, AccessAttributes, Decision, SubjectRules, User
+from proa.apiserver.identity import (
+    NO_OPINION,
+    AccessAttributes,
+    DecidesFromMemory,
+    Decision,
+    SubjectRules,
+    User,
+    Verdict,
+)
 from proa.client.informer import Informers
+from proa.machinery.fields import quoted
 from proa.rules.rbac import covers_path, covers_resource
 
 _ACCOUNT_PREFIX = "system:serviceaccount:"
 
 
-class RbacAuthorizer:
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One rule, and why it applies to the user."""
+
+    rule: PolicyRule
+    binding: ClusterRoleBinding | RoleBinding
+    subject: Subject
+
+    def __str__(self) -> str:
+        meta, role = self.binding.metadata, self.binding.roleRef
+        name = f"{meta.name}/{meta.namespace}" if meta.namespace else meta.name
+        subject = self.subject.name
+        if self.subject.kind == "ServiceAccount":
+            subject = f"{subject}/{self.subject.namespace or meta.namespace}"
+        return (
+            f"{self.binding.kind} {quoted(name)} of {role.kind} {quoted(role.name)} "
+            f"to {self.subject.kind} {quoted(subject)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What applies to a user in a namespace. missing: errors about roles that are bound and do not exist."""
+
+    grants: tuple[Grant, ...]
+    missing: tuple[str, ...]
+
+
+class RbacAuthorizer(DecidesFromMemory):
     """Allows what some bound rule covers; has no opinion on the rest (RBAC never denies)."""
 
     def __init__(self, informers: Informers) -> None:
@@ -27,7 +65,7 @@ class RbacAuthorizer:
         self._bindings = informers.informer(ROLE_BINDINGS)
         self._cluster_bindings = informers.informer(CLUSTER_ROLE_BINDINGS)
         self._generation = 0
-        self._memo: dict[tuple[str, tuple[str, ...], str], tuple[PolicyRule, ...]] = {}
+        self._memo: dict[tuple[str, tuple[str, ...], str], _Known] = {}
         for each in (self._roles, self._cluster_roles, self._bindings, self._cluster_bindings):
             each.on_change(self._changed)
 
@@ -43,24 +81,27 @@ class RbacAuthorizer:
     def authorize(self, attributes: AccessAttributes) -> Decision:
         verb = attributes.verb
         if not attributes.is_resource:
-            rules = self.rules(attributes.user, "")
-            return ALLOW if any(covers_path(each, verb, attributes.path) for each in rules) else NO_OPINION
+            known = self._known(attributes.user, "")
+            for grant in known.grants:
+                if covers_path(grant.rule, verb, attributes.path):
+                    return _allowed(grant)
+            return _refused(known)
         wanted = (verb, attributes.group, attributes.resource, attributes.subresource, attributes.name)
-        rules = self.rules(attributes.user, attributes.namespace)
-        return ALLOW if any(covers_resource(each, *wanted) for each in rules) else NO_OPINION
+        known = self._known(attributes.user, attributes.namespace)
+        for grant in known.grants:
+            if covers_resource(grant.rule, *wanted):
+                return _allowed(grant)
+        return _refused(known)
 
-    def rules(self, user: User, namespace: str) -> tuple[PolicyRule, ...]:
+    def rules(self, user: User, namespace: str) -> Sequence[PolicyRule]:
         """Every rule that applies to `user` in `namespace` ('': cluster scope only)."""
-        key = (user.name, user.groups, namespace)
-        found = self._memo.get(key)
-        if found is None:
-            found = self._memo[key] = tuple(self._bound_rules(user, namespace))
-        return found
+        return [each.rule for each in self._known(user, namespace).grants]
 
     def rules_for(self, user: User, namespace: str) -> SubjectRules:
         resource: list[dict[str, Any]] = []
         non_resource: list[dict[str, Any]] = []
-        for rule in self.rules(user, namespace):
+        known = self._known(user, namespace)
+        for rule in (each.rule for each in known.grants):
             if rule.nonResourceURLs:
                 non_resource.append({"verbs": list(rule.verbs), "nonResourceURLs": list(rule.nonResourceURLs)})
                 continue
@@ -72,7 +113,16 @@ class RbacAuthorizer:
             if rule.resourceNames:
                 document["resourceNames"] = list(rule.resourceNames)
             resource.append(document)
-        return SubjectRules(tuple(resource), tuple(non_resource))
+        return SubjectRules(tuple(resource), tuple(non_resource), bool(known.missing), _joined(known.missing))
+
+    def role_rules(self, reference: RoleRef, namespace: str) -> Sequence[PolicyRule] | None:
+        """The rules of the referenced role; None when it does not exist."""
+        role = (
+            self._cluster_roles.get(reference.name)
+            if reference.kind == "ClusterRole"
+            else self._roles.get(f"{namespace}/{reference.name}")
+        )
+        return role.rules if role else None
 
     def statistics(self) -> dict[str, int]:
         return {"generation": self._generation, "remembered": len(self._memo)}
@@ -81,20 +131,42 @@ class RbacAuthorizer:
         self._generation += 1
         self._memo.clear()
 
-    def _bound_rules(self, user: User, namespace: str) -> Iterable[PolicyRule]:
-        cluster_bindings: Sequence[ClusterRoleBinding | RoleBinding] = self._cluster_bindings.list()
-        bindings: Sequence[ClusterRoleBinding | RoleBinding] = self._bindings.list(namespace) if namespace else ()
-        for binding in (*cluster_bindings, *bindings):
-            if any(_is(user, subject, binding.metadata.namespace) for subject in binding.subjects):
-                yield from self.role_rules(binding.roleRef, binding.metadata.namespace)
+    def _known(self, user: User, namespace: str) -> _Known:
+        key = (user.name, user.groups, namespace)
+        found = self._memo.get(key)
+        if found is None:
+            found = self._memo[key] = self._find(user, namespace)
+        return found
 
-    def role_rules(self, reference: RoleRef, namespace: str) -> Sequence[PolicyRule]:
-        """The rules of the referenced role; none when it does not exist."""
-        if reference.kind == "ClusterRole":
-            cluster_role = self._cluster_roles.get(reference.name)
-            return cluster_role.rules if cluster_role else ()
-        role = self._roles.get(f"{namespace}/{reference.name}")
-        return role.rules if role else ()
+    def _find(self, user: User, namespace: str) -> _Known:
+        cluster_bindings: Iterable[ClusterRoleBinding | RoleBinding] = self._cluster_bindings.list()
+        bindings: Iterable[ClusterRoleBinding | RoleBinding] = self._bindings.list(namespace) if namespace else ()
+        grants: list[Grant] = []
+        missing: list[str] = []
+        for binding in (*cluster_bindings, *bindings):
+            inside = binding.metadata.namespace
+            subject = next((each for each in binding.subjects if _is(user, each, inside)), None)
+            if subject is None:
+                continue
+            rules = self.role_rules(binding.roleRef, inside)
+            if rules is None:
+                role = binding.roleRef
+                missing.append(f"{role.kind.lower()}.rbac.authorization.k8s.io {quoted(role.name)} not found")
+            else:
+                grants += (Grant(rule, binding, subject) for rule in rules)
+        return _Known(tuple(grants), tuple(missing))
+
+
+def _allowed(grant: Grant) -> Decision:
+    return Decision(Verdict.ALLOW, f"RBAC: allowed by {grant}")
+
+
+def _refused(known: _Known) -> Decision:
+    return Decision(Verdict.NO_OPINION, f"RBAC: {_joined(known.missing)}") if known.missing else NO_OPINION
+
+
+def _joined(errors: Sequence[str]) -> str:
+    return f"[{', '.join(errors)}]" if len(errors) > 1 else "".join(errors)
 
 
 def _is(user: User, subject: Subject, namespace: str) -> bool:

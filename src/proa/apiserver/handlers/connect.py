@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,7 +51,7 @@ class ConnectHandlers:
         nodes: Registry,
         services: Registry,
         slices: Registry,
-        may: Callable[[User, RequestInfo], None],
+        may: Callable[[User, RequestInfo], Awaitable[None]],
         kubelet_tls: ssl.SSLContext | None,
     ) -> None:
         self._pods = pods
@@ -145,7 +145,7 @@ class ConnectHandlers:
         """The pod, after admission of a connection to it."""
         info = request.info
         if info.verb == "get":  # a WebSocket opens with GET, but to read pods is not to run things in them
-            self._may(request.user, info._replace(verb="create"))
+            await self._may(request.user, info._replace(verb="create"))
         options = WriteOptions(request.user, document=dict(request.query))
         pod = await self._pod(info.namespace, info.name)
         await self._pods.admit("CONNECT", info.subresource, info.namespace, info.name, None, options)
