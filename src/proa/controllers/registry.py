@@ -16,6 +16,7 @@ from proa.controllers.node_ipam import NodeIPAMController
 from proa.controllers.node_lifecycle import NodeLifecycleController, TaintEvictionController
 from proa.controllers.pod_gc import PodGCController
 from proa.controllers.replicaset import REPLICATION_CONTROLLER, ReplicaSetController
+from proa.controllers.resourcequota import ResourceQuotaController
 from proa.controllers.root_ca import RootCAController
 from proa.controllers.serviceaccount import ServiceAccountController
 from proa.controllers.settings import Settings
@@ -29,6 +30,7 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: EndpointSliceMirroringController(context),
     lambda context, settings: ServiceAccountController(context),
     lambda context, settings: RootCAController(context, settings.root_ca),
+    lambda context, settings: ResourceQuotaController(context),
     lambda context, settings: NamespaceController(context),
     lambda context, settings: GarbageCollector(context),
     lambda context, settings: NodeIPAMController(context, settings),

@@ -9,8 +9,10 @@ and beside the containers. Pod-level resources (KEP-2837) replace the sums they 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
-from proa.api.core_v1 import Container, Pod, ResourceRequirements
+from proa.api.core_v1 import Container, ContainerStatus, Pod, ResourceRequirements
+from proa.machinery import quantity as quantities
 from proa.machinery.quantity import parse
 from proa.machinery.scalars import Quantity
 
@@ -18,6 +20,8 @@ CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "po
 HUGE_PAGES_PREFIX = "hugepages-"
 
 Amounts = dict[str, int]
+Quantities = dict[str, quantities.Quantity]
+V = TypeVar("V", int, quantities.Quantity)
 
 
 def amount(resource: str, quantity: Quantity) -> int:
@@ -26,8 +30,13 @@ def amount(resource: str, quantity: Quantity) -> int:
     return parsed.milli if resource == CPU else parsed.value
 
 
-def amounts(quantities: Mapping[str, Quantity]) -> Amounts:
-    return {resource: amount(resource, quantity) for resource, quantity in quantities.items()}
+def amounts(of: Mapping[str, Quantity]) -> Amounts:
+    return {resource: amount(resource, quantity) for resource, quantity in of.items()}
+
+
+def parsed(of: Mapping[str, Quantity]) -> Quantities:
+    """Exact, and each in the format it was said in: for sums that people read."""
+    return {resource: parse(quantity) for resource, quantity in of.items()}
 
 
 def is_sidecar(container: Container) -> bool:
@@ -55,17 +64,64 @@ def pod_requests(pod: Pod, *, overhead: bool = True, actual: bool = False) -> Am
         has = _largest([amounts(status.allocatedResources), amounts(_requests(status.resources))])
         return _largest([asked, has])
 
-    return _pod_amounts(pod, of, _requests(pod.spec.resources), overhead)
+    return _pod_amounts(pod, of, amounts(_requests(pod.spec.resources)), amounts(pod.spec.overhead) if overhead else {})
 
 
 def pod_limits(pod: Pod, *, overhead: bool = True) -> Amounts:
     """What the pod may use at most, for the resources it has a limit of; the overhead adds to those only."""
-    limits = pod.spec.resources.limits if pod.spec.resources is not None else {}
-    total = _pod_amounts(pod, lambda container: amounts(container.resources.limits), limits, overhead=False)
-    if overhead:
-        for resource, value in amounts(pod.spec.overhead).items():
-            if total.get(resource):
-                total[resource] += value
+    total = _pod_amounts(pod, lambda container: amounts(container.resources.limits), amounts(_limits(pod)), {})
+    return _with_overhead(total, amounts(pod.spec.overhead)) if overhead else total
+
+
+def charged_requests(pod: Pod) -> Quantities:
+    """What the pod's namespace is charged for (ResourceQuota): what it asks for or, if more, still has."""
+    infeasible = is_resize_infeasible(pod)
+    held = _statuses(pod)
+
+    def of(container: Container) -> Quantities:
+        asked = parsed(container.resources.requests)
+        status = held.get(container.name)
+        if status is None or status.resources is None:
+            return asked
+        has = [parsed(status.allocatedResources), parsed(status.resources.requests)]
+        return _largest(has if infeasible else [asked, *has])
+
+    return _pod_amounts(pod, of, parsed(_requests(pod.spec.resources)), parsed(pod.spec.overhead))
+
+
+def charged_limits(pod: Pod) -> Quantities:
+    """As `charged_requests`, of the limits."""
+    infeasible = is_resize_infeasible(pod)
+    held = _statuses(pod)
+
+    def of(container: Container) -> Quantities:
+        asked = parsed(container.resources.limits)
+        status = held.get(container.name)
+        if status is None or status.resources is None:
+            return asked
+        has = parsed(status.resources.limits)
+        return has if infeasible else _largest([asked, has])
+
+    return _with_overhead(_pod_amounts(pod, of, parsed(_limits(pod)), {}), parsed(pod.spec.overhead))
+
+
+def is_resize_infeasible(pod: Pod) -> bool:
+    """Its node said that it can never give what the pod was resized to (KEP-1287)."""
+    return any(each.type == "PodResizePending" and each.reason == "Infeasible" for each in pod.status.conditions)
+
+
+def _statuses(pod: Pod) -> Mapping[str, ContainerStatus]:
+    return {each.name: each for each in (*pod.status.initContainerStatuses, *pod.status.containerStatuses)}
+
+
+def _limits(pod: Pod) -> Mapping[str, Quantity]:
+    return pod.spec.resources.limits if pod.spec.resources is not None else {}
+
+
+def _with_overhead(total: dict[str, V], overhead: Mapping[str, V]) -> dict[str, V]:
+    for resource, value in overhead.items():
+        if total.get(resource):
+            total[resource] += value
     return total
 
 
@@ -74,40 +130,39 @@ def _requests(resources: ResourceRequirements | None) -> Mapping[str, Quantity]:
 
 
 def _pod_amounts(
-    pod: Pod, of: Callable[[Container], Amounts], pod_level: Mapping[str, Quantity], overhead: bool
-) -> Amounts:
+    pod: Pod, of: Callable[[Container], dict[str, V]], pod_level: Mapping[str, V], overhead: dict[str, V]
+) -> dict[str, V]:
     spec = pod.spec
     total = _sum(of(container) for container in spec.containers)
     if spec.initContainers:
-        running: Amounts = {}  # the sidecars started so far
-        steps = []
+        running: dict[str, V] = {}  # the sidecars started so far
+        steps: list[dict[str, V]] = []
         for container in spec.initContainers:
             if is_sidecar(container):
                 running = _sum((running, of(container)))
                 steps.append(running)
             else:
                 steps.append(_sum((running, of(container))))
-        total = _largest([_sum((total, running)), *steps])
-    for resource, quantity in pod_level.items():
+        steps.append(_sum((total, running)))
+        total = _largest(steps)
+    for resource, value in pod_level.items():
         if is_pod_level(resource):
-            total[resource] = amount(resource, quantity)
-    if overhead and spec.overhead:
-        total = _sum((total, amounts(spec.overhead)))
+            total[resource] = value
+    return _sum((total, overhead)) if overhead else total
+
+
+def _sum(parts: Iterable[dict[str, V]]) -> dict[str, V]:
+    total: dict[str, V] = {}
+    for part in parts:
+        for resource, value in part.items():
+            total[resource] = total[resource] + value if resource in total else value
     return total
 
 
-def _sum(parts: Iterable[Amounts]) -> Amounts:
-    total: Amounts = {}
+def _largest(parts: Iterable[dict[str, V]]) -> dict[str, V]:
+    largest: dict[str, V] = {}
     for part in parts:
         for resource, value in part.items():
-            total[resource] = total.get(resource, 0) + value
-    return total
-
-
-def _largest(parts: Iterable[Amounts]) -> Amounts:
-    largest: Amounts = {}
-    for part in parts:
-        for resource, value in part.items():
-            if value > largest.get(resource, -1):
+            if resource not in largest or value > largest[resource]:
                 largest[resource] = value
     return largest

@@ -18,6 +18,7 @@ from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.priority import Priority
+from proa.apiserver.plugins.resource_quota import ResourceQuota
 from proa.apiserver.plugins.service_account import ServiceAccount
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
 from proa.base.errors import ProaError
@@ -30,6 +31,7 @@ PLUGINS: tuple[type[Any], ...] = (
     Priority,
     DefaultTolerationSeconds,
     PodQuality,
+    ResourceQuota,
     NotImplementedWarnings,
 )
 OPT_IN: frozenset[type[Any]] = frozenset()

@@ -18,7 +18,6 @@ _IDLE = {
     "statefulsets.apps": "no controller makes its pods",
     "persistentvolumeclaims": "no controller binds it to a volume",
     "persistentvolumes": "no controller binds it to a claim",
-    "resourcequotas": "it limits nothing",
     "limitranges": "it limits nothing",
 }
 _POD_TEMPLATES = {

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from proa.api.core_v1 import ConfigMap, Pod, ResourceQuota
+from proa.api.core_v1.resources import CONFIG_MAPS, PODS, RESOURCE_QUOTAS
+from proa.machinery.meta import ObjectMeta
+from proa.machinery.status import StatusError
+
+
+def quota(hard: dict[str, str], name: str = "q") -> ResourceQuota:
+    return msgspec.convert({"metadata": {"name": name, "namespace": "default"}, "spec": {"hard": hard}}, ResourceQuota)
+
+
+def pod(name: str, cpu: str = "100m") -> Pod:
+    container = {"name": "main", "image": "x", "resources": {"requests": {"cpu": cpu}}}
+    document = {"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [container]}}
+    return msgspec.convert(document, Pod)
+
+
+def config_map(name: str) -> ConfigMap:
+    return ConfigMap(metadata=ObjectMeta(name=name, namespace="default"))
+
+
+async def used(plane: Any, name: str = "q") -> dict[str, Any]:
+    return dict((await plane.get(RESOURCE_QUOTAS, name)).status.used)
+
+
+def test_a_quota_follows_what_is_made_and_what_goes(simulate: Any) -> None:
+    async def body(plane: Any) -> None:
+        await plane.client.create(CONFIG_MAPS, config_map("before"))
+        await plane.client.create(RESOURCE_QUOTAS, quota({"configmaps": "10", "pods": "1", "requests.cpu": "1"}))
+
+        async def counted() -> bool:
+            return await used(plane) == {"configmaps": "2", "pods": "0", "requests.cpu": "0"}
+
+        await plane.until(counted)  # kube-root-ca.crt is one of the two
+        await plane.client.create(PODS, pod("a"))
+        assert await used(plane) == {"configmaps": "2", "pods": "1", "requests.cpu": "100m"}
+        with pytest.raises(
+            StatusError, match='pods "b" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1'
+        ):
+            await plane.client.create(PODS, pod("b"))
+        await plane.client.delete(PODS, "a", "default")
+        await plane.client.delete(CONFIG_MAPS, "before", "default")
+
+        async def freed() -> bool:
+            return await used(plane) == {"configmaps": "1", "pods": "0", "requests.cpu": "0"}
+
+        await plane.until(freed)
+        await plane.client.create(PODS, pod("b"))
+
+    simulate(body)
+
+
+def test_an_ended_pod_frees_its_quota(simulate: Any) -> None:
+    async def body(plane: Any) -> None:
+        await plane.client.create(RESOURCE_QUOTAS, quota({"pods": "1"}))
+        await plane.until(lambda: used(plane))
+        await plane.client.create(PODS, pod("a"))
+        await plane.until(lambda: plane.clock.monotonic() > 10)
+        status = {"status": {"phase": "Succeeded"}}
+        await plane.client.patch(PODS, "a", "default", status, type="merge", subresource="status")
+
+        async def freed() -> bool:
+            return await used(plane) == {"pods": "0"}
+
+        await plane.until(freed, 5)
+
+    simulate(body)
+
+
+def test_many_at_once_get_exactly_what_two_quotas_allow(simulate: Any) -> None:
+    async def body(plane: Any) -> None:
+        await plane.client.create(RESOURCE_QUOTAS, quota({"count/configmaps": "31"}, "wide"))
+        await plane.client.create(RESOURCE_QUOTAS, quota({"configmaps": "21"}, "narrow"))
+        await plane.until(lambda: used(plane, "wide"))
+        await plane.until(lambda: used(plane, "narrow"))
+
+        async def make(number: int) -> bool:
+            try:
+                await plane.client.create(CONFIG_MAPS, config_map(f"c{number}"))
+            except StatusError as error:
+                assert "exceeded quota: narrow" in error.message, error.message
+                return False
+            return True
+
+        made = await asyncio.gather(*map(make, range(60)))
+        assert sum(made) == 20
+        assert (await used(plane, "narrow"), await used(plane, "wide")) == (
+            {"configmaps": "21"},
+            {"count/configmaps": "21"},
+        )
+
+    simulate(body)
+
+
+def test_a_charge_for_what_was_never_stored_is_corrected(simulate: Any) -> None:
+    async def body(plane: Any) -> None:
+        await plane.client.create(CONFIG_MAPS, config_map("there"))
+        await plane.client.create(RESOURCE_QUOTAS, quota({"configmaps": "9"}))
+        await plane.until(lambda: used(plane))
+        with pytest.raises(StatusError, match="already exists"):
+            await plane.client.create(CONFIG_MAPS, config_map("there"))
+
+        async def corrected() -> bool:
+            return await used(plane) == {"configmaps": "2"}
+
+        await plane.until(corrected, 400)
+
+    simulate(body)
+
+
+def test_a_dry_run_is_checked_and_not_charged(simulate: Any) -> None:
+    async def body(plane: Any) -> None:
+        await plane.client.create(RESOURCE_QUOTAS, quota({"pods": "1"}))
+        await plane.until(lambda: used(plane))
+        await plane.client.create(PODS, pod("a"), dry_run=True)
+        assert await used(plane) == {"pods": "0"}
+
+    simulate(body)
