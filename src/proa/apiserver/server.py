@@ -11,7 +11,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -32,7 +32,17 @@ IDLE_SECONDS = 3630.0
 GZIP_FROM = 128 * 1024
 """Replies larger than this many bytes are compressed for clients that take gzip."""
 
-Response = Reply | Stream | web.WebSocketResponse
+class Answer(Protocol):
+    """What aiohttp's request loop asks of a response."""
+
+    status: int
+    keep_alive: bool
+
+    async def prepare(self, request: Request) -> None: ...
+    async def write_eof(self) -> None: ...
+
+
+Response = Reply | Stream | Answer | web.WebSocketResponse
 Handler = Callable[["Request"], Awaitable[Response]]
 
 
@@ -132,8 +142,23 @@ class Request:
 
     @property
     def payload(self) -> StreamReader:
-        """The body as a stream, for proxying; unlimited."""
+        """The body as a stream, for proxying; unlimited, and no longer in the encoding it was sent in."""
         return self._payload
+
+    @property
+    def has_body(self) -> bool:
+        return self._payload is not EMPTY_PAYLOAD
+
+    @property
+    def decompressed(self) -> bool:
+        """Whether the body came in a Content-Encoding, which `payload` no longer has."""
+        return bool(self._message.compression)
+
+    @property
+    def peer(self) -> str:
+        """The client's address, '' where there is none."""
+        peer = self.connection.peername
+        return str(peer[0]) if isinstance(peer, tuple) else ""
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """The whole body. Raises StatusError 413 beyond `limit` bytes."""
