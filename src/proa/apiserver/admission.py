@@ -25,7 +25,10 @@ class Attributes:
     old: the stored object, not to be changed; None for CREATE. For a subresource with a body of its own (binding,
     eviction, token, scale) `document` is that body. `options`: the request's options document
     (CreateOptions, UpdateOptions, DeleteOptions; for CONNECT the query). `warnings` reach the client as Warning
-    headers. `name` may be '' on create with generateName.
+    headers, `annotations` the audit log. `name` may be '' on create with generateName.
+
+    A mutating plugin that changed what earlier ones may want to see sets `reinvoke`: all of them run once more, in
+    `round` 1. What a plugin must remember between the rounds it puts into `kept` under its name.
     """
 
     operation: Operation
@@ -39,6 +42,10 @@ class Attributes:
     dry_run: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
+    reinvoke: bool = False
+    round: int = 0
+    kept: dict[str, Any] = field(default_factory=dict)
 
 
 class Plugin(Protocol):
@@ -81,6 +88,11 @@ class Chain:
         return found
 
 
+    def forget(self, resource: Resource[Any]) -> None:
+        """The resource is served no more; another one may come in its place."""
+        self._plans.pop(resource, None)
+
+
 class ResourceChain:
     """What of a chain handles one resource."""
 
@@ -107,8 +119,13 @@ class ResourceChain:
         return found
 
     async def mutate(self, attributes: Attributes) -> None:
-        for each in self.handling(attributes.subresource, attributes.operation)[0]:
+        mutating = self.handling(attributes.subresource, attributes.operation)[0]
+        for each in mutating:
             await each.mutate(attributes)
+        if attributes.reinvoke:
+            attributes.round = 1
+            for each in mutating:
+                await each.mutate(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
         for each in self.handling(attributes.subresource, attributes.operation)[1]:
