@@ -16,6 +16,9 @@ _RFC3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+ZERO = -62135596800
+"""Go's zero time, the beginning of the year 1, in seconds since 1970: a time that is not set."""
+
 
 class TimeError(ProaError, ValueError):
     """The text is not an RFC 3339 time."""
