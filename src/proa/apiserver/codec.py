@@ -7,43 +7,51 @@ resource's declaration on first use. Not here: evaluating selectors (machinery.s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from proa.machinery.resource import ObjectType, Resource
-from proa.machinery.schema import ObjectSchema, ScalarSchema, schema_of
+from proa.machinery import unstructured
+from proa.machinery.resource import Resource
+from proa.machinery.schema import ObjectSchema, ScalarSchema
 from proa.store.item import Codec, Index
+
+R = TypeVar("R")
 
 # What selects an object whose own field is empty: an Event by its source, or else by who reported it.
 _INSTEAD = {"source": "reportingComponent"}
+# What a field selector compares where the field is not called so.
+_CALLED = {"status.successful": "status.succeeded"}
 
 
 def codec_of(resource: Resource[Any]) -> Codec:
     """The codec of a resource's watch cache."""
-    decoder: list[Callable[[bytes], Any]] = []
-    indexer: list[Callable[[bytes], Index]] = []
-
-    def decode(body: bytes) -> Any:
-        if not decoder:
-            decoder.append(msgspec.json.Decoder(resource.type).decode)
-        return decoder[0](body)
-
-    def index(body: bytes) -> Index:
-        if not indexer:
-            indexer.append(_indexer(resource))
-        return indexer[0](body)
+    if resource.custom:
+        return Codec(index=_lazily(lambda: _indexer(resource)), decode=unstructured.decode, revise=unstructured.revised)
 
     def revise(decoded: Any, revision: int) -> Any:
         metadata = replace(decoded.metadata, resourceVersion=str(revision))
         return replace(decoded, metadata=metadata)
 
-    return Codec(index=index, decode=decode, revise=revise)
+    decode = _lazily(lambda: msgspec.json.Decoder(resource.type).decode)
+    return Codec(index=_lazily(lambda: _indexer(resource)), decode=decode, revise=revise)
+
+
+def _lazily(make: Callable[[], Callable[[bytes], R]]) -> Callable[[bytes], R]:
+    """What `make` makes when it is first called for."""
+    made: list[Callable[[bytes], R]] = []
+
+    def call(body: bytes) -> R:
+        if not made:
+            made.append(make())
+        return made[0](body)
+
+    return call
 
 
 def _indexer(resource: Resource[Any]) -> Callable[[bytes], Index]:
-    paths = [tuple(path.split(".")) for path in resource.fields]
+    paths = [tuple(_CALLED.get(path, path).split(".")) for path in resource.fields]
     tree: dict[str, Any] = {}
     for path in paths:
         at = tree
@@ -93,7 +101,9 @@ def _shape(name: str, tree: dict[str, Any]) -> type[msgspec.Struct]:
 
 def _absent(resource: Resource[Any], path: tuple[str, ...]) -> str:
     """What selects the objects without a field: its zero value (`spec.unschedulable=false`), '' where there is none."""
-    at = schema_of(cast(ObjectType, resource.type))
+    if resource.custom:
+        return ""
+    at = resource.schema
     for name in path[:-1]:
         below = at.properties[name].schema
         if not isinstance(below, ObjectSchema):

@@ -5,7 +5,6 @@ Here: the wiring, the one place that knows every part. Not here: what any part d
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,32 +14,22 @@ from typing import Any
 import msgspec
 
 from proa.aio.clock import Clock, SystemClock
-from proa.api.core_v1.resources import BINDINGS, COMPONENT_STATUSES, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
+from proa.api.core_v1.resources import BINDINGS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
-from proa.apiserver import keys
 from proa.apiserver.access import Access
 from proa.apiserver.actions import Action, PodActions, TokenAction
 from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.allocators.services import ServiceAllocator
 from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces
-from proa.apiserver.codec import codec_of
-from proa.apiserver.components import ComponentStatuses
-from proa.apiserver.conversion import CONVERSIONS
-from proa.apiserver.dispatch import Dispatcher, Handle, Served
-from proa.apiserver.handlers.connect import ConnectHandlers
+from proa.apiserver.catalog import Catalog
+from proa.apiserver.conversion import View
+from proa.apiserver.dispatch import Dispatcher
+from proa.apiserver.handlers.connect import Connections
 from proa.apiserver.handlers.discovery import DiscoveryHandlers
 from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
 from proa.apiserver.handlers.openapi import OpenApiHandlers
-from proa.apiserver.handlers.resources import ResourceHandlers
-from proa.apiserver.handlers.subresources import (
-    PartHandlers,
-    ScaleHandlers,
-    action_handler,
-    take_ephemeral_containers,
-    take_finalizers,
-    take_resources,
-)
+from proa.apiserver.handlers.tables import Table, Tables
 from proa.apiserver.identity import (
     LOOPBACK,
     AnyAuthenticator,
@@ -54,6 +43,7 @@ from proa.apiserver.inprocess import InProcessClient, LocalRequest
 from proa.apiserver.metadata import Document
 from proa.apiserver.metrics import RequestMetrics
 from proa.apiserver.options import ReadOptions, WriteOptions
+from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import JSON, Reply, json_reply
 from proa.apiserver.requestinfo import RequestInfo
@@ -66,7 +56,6 @@ from proa.base.entropy import BlockRandom
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
-from proa.store.watchcache import WatchCache
 
 
 @dataclass(frozen=True)
@@ -101,33 +90,32 @@ class ApiServer:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.port = config.port
-        self.registries: dict[tuple[str, str, str], Registry] = {}
         self.metrics = RequestMetrics()
         self.access = Access(anonymous=config.anonymous)
         self.allocator = ServiceAllocator(config.service_cidr, config.node_ports, config.random)
         self.services = ServiceResolver(self.client_for(LOOPBACK), config.random)
         self.webhooks = WebhookClient(self.services)
-        self._resources = tuple(config.resources if config.resources is not None else builtin_resources())
-        self._caches: dict[str, WatchCache] = {}
-        self._actions: dict[tuple[Resource[Any], str], Action] = {}
+        self._builtin = tuple(config.resources if config.resources is not None else builtin_resources())
         self._dispatcher = Dispatcher(self.access, self.metrics)
         self._http = HttpServer(self._dispatcher)
         self._chain = Chain()
+        self.catalog = Catalog(config.store, self._dispatcher, self._chain, config.clock, config.random)
         self._issuer: TokenIssuer | None = None
-        self._connect: ConnectHandlers | None = None
+        self._connections: Connections | None = None
+        self._proxy = ReverseProxy()
         self._ready = False
-        self._serve_resources()
+        self._serve_builtin()
         self._serve_paths()
 
     # -- life -----------------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
         """Load the caches and the system objects."""
-        await asyncio.gather(*(cache.start() for cache in self._caches.values()))
+        await self.catalog.load()
         client = self.client_for(LOOPBACK)
-        if NAMESPACES in self._resources:
+        if NAMESPACES in self._builtin:
             await ensure_namespaces(client)
-        if SERVICES in self._resources:
+        if SERVICES in self._builtin:
             services = await self.registry(SERVICES).list("", ReadOptions())
             self.allocator.load(msgspec.json.decode(item.body) for item in services.items)
 
@@ -161,11 +149,9 @@ class ApiServer:
     async def stop(self) -> None:
         """End watches, close connections and caches; the store is its owner's."""
         self._ready = False
-        for cache in self._caches.values():
-            await cache.close()
+        await self.catalog.close()
         await self._http.stop()
-        if self._connect is not None:
-            await self._connect.close()
+        await self._proxy.close()
         await self.webhooks.close()
 
     # -- for components of this process ---------------------------------------------------------------------------
@@ -176,10 +162,22 @@ class ApiServer:
 
     def registry(self, resource: Resource[Any]) -> Registry:
         """The registry that serves a resource. Raises StatusError 404 when none does."""
-        found = self.registries.get((resource.group, resource.version, resource.plural))
-        if found is None:
-            raise failures.no_such_page()
-        return found
+        return self.catalog.registry(resource)
+
+    def resources(self) -> tuple[Resource[Any], ...]:
+        """What is served now."""
+        return self.catalog.resources()
+
+    def serve(self, resources: Sequence[Resource[Any]], views: Mapping[Resource[Any], View] | None = None) -> None:
+        """Serve more resources. views: how versions of a custom resource see what is stored."""
+        for resource in resources:
+            self.catalog.add(resource, view=(views or {}).get(resource))
+            self.catalog.show(resource, self._tables.of(resource))
+
+    def withdraw(self, resources: Sequence[Resource[Any]]) -> None:
+        """Serve these no more."""
+        for resource in resources:
+            self.catalog.withdraw(resource)
 
     async def may(self, user: User, info: RequestInfo) -> None:
         """Raises StatusError 403 when `user` may not."""
@@ -211,114 +209,45 @@ class ApiServer:
 
     # -- wiring ---------------------------------------------------------------------------------------------------
 
-    def _serve_resources(self) -> None:
-        for resource in self._resources:
+    def _serve_builtin(self) -> None:
+        for resource in self._builtin:
             if "get" in resource.verbs and "update" in resource.verbs:
-                self._make_registry(resource)
-        self._actions.update(self._all_actions())
-        if all(each in self._resources for each in (PODS, NODES, SERVICES, ENDPOINT_SLICES)):
-            self._connect = ConnectHandlers(
-                self.registry(PODS),
-                self.registry(NODES),
-                self.registry(SERVICES),
-                self.registry(ENDPOINT_SLICES),
+                self.catalog.add(resource, hooks=self.allocator if resource is SERVICES else None)
+        if all(each in self._builtin for each in (PODS, NODES, SERVICES, ENDPOINT_SLICES)):
+            self._connections = Connections(
+                self.registry,
+                self.client_for(LOOPBACK),
                 self.may,
                 self.config.kubelet_tls,
+                self.services,
+                self._proxy,
             )
-        for resource in self._resources:
-            names = frozenset(each.name for each in resource.subresources)
-            self._dispatcher.serve_resource(Served(resource, self._handlers(resource), names))
+        self._actions = self._all_actions()
+        self._tables = Tables(self.catalog, self.config.store, self._actions, self._connections_of)
+        for resource in self._builtin:
+            self.catalog.show(resource, self._tables.of(resource))
 
-    def _make_registry(self, resource: Resource[Any]) -> None:
-        prefix = keys.prefix(resource)
-        identity = (resource.group, resource.version, resource.plural)
-        codec = codec_of(resource)
-        if prefix not in self._caches:
-            if identity in CONVERSIONS:
-                stored = "/".join(CONVERSIONS[identity].storage)
-                raise ValueError(f"{resource.qualified} is stored as {stored}, which must be registered before it")
-            self._caches[prefix] = WatchCache(self.config.store, prefix, codec=codec)
-        self.registries[identity] = Registry(
-            resource,
-            self._caches[prefix],
-            codec,
-            clock=self.config.clock,
-            random=self.config.random,
-            admission=self._chain,
-            hooks=self.allocator if resource is SERVICES else None,
-        )
+    def _connections_of(self, resource: Resource[Any]) -> Table:
+        return {} if self._connections is None else self._connections.handlers(resource)
 
     def _all_actions(self) -> dict[tuple[Resource[Any], str], Action]:
         actions: dict[tuple[Resource[Any], str], Action] = {}
-        if PODS in self._resources:
+        if PODS in self._builtin:
             pods = PodActions(self.registry(PODS))
             actions |= {(PODS, "binding"): pods.bind, (PODS, "eviction"): pods.evict, (BINDINGS, ""): pods.bindings}
-        if SERVICE_ACCOUNTS in self._resources:
+        if SERVICE_ACCOUNTS in self._builtin:
             tokens = TokenAction(self.registry(SERVICE_ACCOUNTS), lambda: self._issuer)
             actions[SERVICE_ACCOUNTS, "token"] = tokens.request
         reviews = Reviews(self.access).actions()
-        for resource in self._resources:
+        for resource in self._builtin:
             review = reviews.get((resource.group, resource.plural))
             if review is not None:
                 actions[resource, ""] = review
         return actions
 
-    def _handlers(self, resource: Resource[Any]) -> dict[tuple[str, str], Handle]:
-        """Every handler of a resource; what is declared and missing here answers 405."""
-        table: dict[tuple[str, str], Handle] = {}
-        for (acting, subresource), action in self._actions.items():
-            if acting is resource:
-                declared = resource.subresource(subresource)
-                kind = declared.type if declared is not None and declared.type is not None else resource.type
-                table[subresource, "create"] = action_handler(action, kind)
-        if resource is COMPONENT_STATUSES:
-            computed = ResourceHandlers(ComponentStatuses(self.config.store))
-            return table | {("", "get"): computed.get, ("", "list"): computed.list}
-        identity = (resource.group, resource.version, resource.plural)
-        if identity not in self.registries:
-            return table
-        registry = self.registries[identity]
-        plain = ResourceHandlers(registry)
-        table |= {("", verb): getattr(plain, verb) for verb in resource.verbs}
-        parts: dict[str, Any] = {"status": plain}
-        if resource.scale is not None:
-            parts["scale"] = ScaleHandlers(registry, resource.scale)
-        if resource is NAMESPACES:
-            parts["finalize"] = PartHandlers(registry, take_finalizers)
-        if resource is PODS:
-            parts["ephemeralcontainers"] = PartHandlers(registry, take_ephemeral_containers)
-            parts["resize"] = PartHandlers(registry, take_resources)
-        for each in resource.subresources:
-            if each.name in parts:
-                table |= {(each.name, verb): getattr(parts[each.name], verb) for verb in each.verbs}
-        return table | self._connections(resource)
-
-    def _connections(self, resource: Resource[Any]) -> dict[tuple[str, str], Handle]:
-        connect = self._connect
-        if connect is None:
-            return {}
-        handlers: dict[Resource[Any], dict[str, Handle]] = {
-            PODS: {
-                "log": connect.log,
-                "exec": connect.exec,
-                "attach": connect.attach,
-                "portforward": connect.portforward,
-                "proxy": connect.pod_proxy,
-            },
-            SERVICES: {"proxy": connect.service_proxy},
-            NODES: {"proxy": connect.node_proxy},
-        }
-        mine = handlers.get(resource, {})
-        return {
-            (subresource.name, verb): mine[subresource.name]
-            for subresource in resource.subresources
-            if subresource.name in mine
-            for verb in (*subresource.verbs, *(("options",) if subresource.name == "proxy" else ()))
-        }
-
     def _serve_paths(self) -> None:
         serve = self._dispatcher.serve_path
-        discovery = DiscoveryHandlers(lambda: self._resources, lambda: f"{self.config.host}:{self.port}")
+        discovery = DiscoveryHandlers(self.catalog.resources, lambda: f"{self.config.host}:{self.port}")
         serve("/api", discovery.legacy)
         serve("/apis", discovery.groups)
         serve("/api/", discovery.below)
@@ -327,7 +256,9 @@ class ApiServer:
         for probe in ("/healthz", "/livez", "/readyz"):
             serve(probe, health.health)
             serve(probe + "/", health.health)
-        openapi = OpenApiHandlers(lambda: self._resources, KUBERNETES_VERSION)
+        openapi = OpenApiHandlers(self.catalog.resources, KUBERNETES_VERSION)
+        self.catalog.on_change(discovery.changed)
+        self.catalog.on_change(openapi.changed)
         serve("/openapi/v2", openapi.v2)
         serve("/openapi/v3", openapi.index)
         serve("/openapi/v3/", openapi.group)
@@ -350,11 +281,9 @@ class ApiServer:
             "access": self.access.statistics(),
             "services": self.allocator.statistics(),
         }
-        if self._connect is not None:
-            found["connect"] = self._connect.statistics()
-        for prefix, cache in self._caches.items():
-            found[f"cache{prefix.removeprefix('/registry')}".rstrip("/")] = cache.statistics()
-        return found
+        if self._connections is not None:
+            found["connections"] = self._connections.statistics()
+        return {**found, **dict(self.catalog.statistics())}
 
 
 async def _well() -> str:

@@ -1,17 +1,40 @@
-"""Second served versions of stored objects: pure functions between two documents of one object.
+"""Served versions of objects that are stored as another version, or with another shape.
 
-A resource whose objects another one stores is declared here with its pair of functions; the registry serves it from
-the storing resource's cache. Today that is events.k8s.io/v1 Event, stored as core/v1 Event as upstream does. Not here:
-defaults and validation, which the served version's own declaration says.
+A `View` is how one served resource sees the stored items; a registry without one serves them as they are. A built-in
+resource whose objects another one stores is declared here with a pair of functions, as upstream stores them:
+events.k8s.io/v1 Event as core/v1 Event, autoscaling/v1 autoscalers as autoscaling/v2 ones. Not here: custom resources
+(`custom.view`); defaults and validation, which the served version's own declaration says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+import msgspec
+
+from proa.api.autoscaling_v1 import conversion as autoscaling
+from proa.machinery.resource import Resource
+from proa.store.item import Codec, Index, Item
 
 Document = dict[str, Any]
+
+
+class View(Protocol):
+    """How one served resource sees stored items. Everything raises StatusError."""
+
+    async def prepare(self, items: Iterable[Item]) -> None:
+        """Do for these items what `of` and `index` cannot do without waiting."""
+
+    def of(self, item: Item) -> Item:
+        """The item as it is served: itself where nothing differs."""
+
+    def index(self, item: Item) -> Index:
+        """What selectors look at."""
+
+    async def stored(self, body: bytes) -> bytes:
+        """What is stored of an object written through this view; the very same bytes where nothing differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +45,32 @@ class Conversion:
     """group, version, plural of the storing resource."""
     to_storage: Callable[[Mapping[str, Any]], Document]
     from_storage: Callable[[Mapping[str, Any]], Document]
+
+
+class ConvertedView:
+    """Of a built-in resource with a `Conversion`."""
+
+    def __init__(self, conversion: Conversion, codec: Codec) -> None:
+        self._conversion = conversion
+        self._codec = codec
+
+    async def prepare(self, items: Iterable[Item]) -> None:
+        """Nothing: the functions are at hand."""
+
+    def of(self, item: Item) -> Item:
+        document = self._conversion.from_storage(msgspec.json.decode(item.body))
+        return Item(item.key, item.revision, msgspec.json.encode(document), self._codec)
+
+    def index(self, item: Item) -> Index:
+        return self.of(item).index
+
+    async def stored(self, body: bytes) -> bytes:
+        return msgspec.json.encode(self._conversion.to_storage(msgspec.json.decode(body)))
+
+
+def conversion_of(resource: Resource[Any]) -> Conversion | None:
+    """How a built-in resource maps to the one that stores it, if another one does."""
+    return CONVERSIONS.get((resource.group, resource.version, resource.plural))
 
 
 # events.k8s.io/v1 name -> core/v1 name
@@ -55,5 +104,8 @@ def _event_from_core(document: Mapping[str, Any]) -> Document:
 
 CONVERSIONS: Mapping[tuple[str, str, str], Conversion] = {
     ("events.k8s.io", "v1", "events"): Conversion(("", "v1", "events"), _event_to_core, _event_from_core),
+    ("autoscaling", "v1", "horizontalpodautoscalers"): Conversion(
+        ("autoscaling", "v2", "horizontalpodautoscalers"), autoscaling.to_v2, autoscaling.to_v1
+    ),
 }
 """By the served resource's group, version and plural."""

@@ -48,6 +48,9 @@ class Dispatcher:
         resource = served.resource
         self._resources[resource.group, resource.version, resource.plural] = served
 
+    def withdraw_resource(self, resource: Resource[Any]) -> None:
+        self._resources.pop((resource.group, resource.version, resource.plural), None)
+
     def serve_path(self, path: str, handle: Handle) -> None:
         """A non-resource path; with a slash at its end, everything below it too."""
         if path.endswith("/") and path != "/":

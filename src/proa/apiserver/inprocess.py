@@ -26,6 +26,7 @@ from proa.machinery import status as failures
 from proa.machinery.declare import Object
 from proa.machinery.decode import to_document
 from proa.machinery.resource import Resource
+from proa.machinery.unstructured import Unstructured
 
 T = TypeVar("T", bound=Object)
 
@@ -210,14 +211,18 @@ class InProcessClient:
             True, verb, "", resource.group, resource.version, resource.plural, subresource, namespace, name
         )
         await self._server.may(self._user, info)
-        return self._server.registry(resource)
+        registry = self._server.registry(resource)
+        if not registry.cache.is_loaded:
+            await registry.awake()
+        return registry
 
     def _options(self, dry_run: bool = False) -> WriteOptions:
         return WriteOptions(self._user, dry_run, self._manager)
 
 
 def _bookmark(resource: Resource[T], revision: int) -> T:
-    return msgspec.convert({"metadata": {"resourceVersion": str(revision)}}, resource.type)
+    document = {"metadata": {"resourceVersion": str(revision)}}
+    return cast(T, Unstructured.of(document)) if resource.custom else msgspec.convert(document, resource.type)
 
 
 def _only_plain(resource: Resource[Any], subresource: str) -> None:

@@ -6,7 +6,7 @@ against a newer object (registry).
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -18,8 +18,7 @@ from proa.apiserver.registry import Change, Registry
 from proa.machinery import apply as machinery_apply
 from proa.machinery import decode, patch
 from proa.machinery import status as failures
-from proa.machinery.resource import ObjectType, Resource
-from proa.machinery.schema import schema_of
+from proa.machinery.resource import Resource
 from proa.store.item import Item
 
 JSON_PATCH = "application/json-patch+json"
@@ -54,11 +53,13 @@ def patch_of(resource: Resource[Any], content_type: str, body: Any) -> Change:
         if not isinstance(body, list):
             raise failures.bad_request("a JSON patch is a list of operations")
         return lambda stored: _object(patch.apply_json_patch(stored, body))
+    if content_type == STRATEGIC_PATCH and resource.custom:
+        raise failures.unsupported_media_type([each for each in ACCEPTED if each != STRATEGIC_PATCH])
     if not isinstance(body, dict):
         raise failures.bad_request("a merge patch is an object")
     if content_type == MERGE_PATCH:
         return lambda stored: _object(patch.merge(stored, body))
-    tree = schema_of(cast(ObjectType, resource.type))
+    tree = resource.schema
     return lambda stored: _object(patch.strategic(stored, body, tree))
 
 
@@ -81,8 +82,8 @@ async def apply(
     metadata.check_kind(body, resource.api_version, resource.kind)
     if not body.get("apiVersion") or not body.get("kind"):
         raise failures.bad_request("an apply patch must say its apiVersion and kind")
-    tree = schema_of(cast(ObjectType, resource.type))
-    options.warnings += decode.field_validation(body, tree, options.field_validation)
+    tree = resource.schema
+    options.warnings += resource.form.shape(body, options.field_validation)
     options.applied = True
     options.field_validation = decode.FieldValidation.IGNORE
     writer = machinery_apply.Writer(

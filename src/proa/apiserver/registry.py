@@ -18,7 +18,7 @@ import msgspec
 from proa.aio.clock import Clock
 from proa.apiserver import deletion, keys, metadata
 from proa.apiserver.admission import Attributes, Chain, Operation
-from proa.apiserver.conversion import CONVERSIONS, Conversion
+from proa.apiserver.conversion import View
 from proa.apiserver.listing import ItemList, list_items, parse_revision
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import ReadOptions, WatchOptions, WriteOptions
@@ -79,17 +79,23 @@ class Registry:
         random: Random,
         admission: Chain,
         hooks: Hooks | None = None,
+        view: View | None = None,
     ) -> None:
         self.resource = resource
         self.cache = cache
         self.codec = codec
         self.hooks = hooks
-        self.conversion: Conversion | None = CONVERSIONS.get((resource.group, resource.version, resource.plural))
+        self.view = view
         self._prefix = keys.prefix(resource)
         self._clock = clock
         self._random = random
         self._admission = admission.of(resource)
         self._prepare = Preparation(resource)
+
+    async def awake(self) -> None:
+        """Have the cache loaded: those of resources made at run time are when they are first asked for."""
+        if not self.cache.is_loaded:
+            await self.cache.start()
 
     def now(self) -> str:
         """The time of a write (RFC 3339)."""
@@ -122,28 +128,31 @@ class Registry:
         item = self.cache.item(self.key(namespace, name))
         if item is None:
             raise failures.not_found(self.resource, name)
-        return self.shown(item)
+        if self.view is None:
+            return item
+        await self.view.prepare((item,))
+        return self.view.of(item)
 
     async def list(self, namespace: str, options: ReadOptions) -> ItemList:
         """One page, in key order."""
+        view = self.view
         matches = matcher(self.resource, options.label_selector, options.field_selector, self._index_of)
+        if view is not None and matches is not None:
+            await view.prepare((await self.cache.items(self.under(namespace))).items)
         page = await list_items(self.cache, self.under(namespace), options, matches)
-        if self.conversion is None:
+        if view is None:
             return page
-        return ItemList([self.shown(item) for item in page.items], page.revision, page.continue_, page.remaining)
+        await view.prepare(page.items)
+        return ItemList([view.of(item) for item in page.items], page.revision, page.continue_, page.remaining)
 
     async def watch(self, namespace: str, options: WatchOptions) -> Watch:
         """Events from now or from a revision on; the caller iterates and closes it."""
         matches = matcher(self.resource, options.label_selector, options.field_selector, self._index_of)
-        show = self.shown if self.conversion is not None else None
-        return await Watch.open(self.cache, self.resource, self.under(namespace), options, matches, show)
+        return await Watch.open(self.cache, self.resource, self.under(namespace), options, matches, self.view)
 
     def shown(self, item: Item) -> Item:
         """The item as this resource's version shows it."""
-        if self.conversion is None:
-            return item
-        document = self.conversion.from_storage(msgspec.json.decode(item.body))
-        return Item(item.key, item.revision, msgspec.json.encode(document), self.codec)
+        return item if self.view is None else self.view.of(item)
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -188,7 +197,7 @@ class Registry:
                 if self.cache.item(key) is None:
                     return Item(key, 0, encoded.body, self.codec)
             else:
-                stored, decoded = self._stored(encoded)
+                stored, decoded = await self._stored(encoded)
                 written = await self.cache.create(key, stored, ttl=self.resource.ttl, decoded=decoded)
                 if not isinstance(written, Conflict):
                     return self._written(key, written, encoded.body)
@@ -244,6 +253,8 @@ class Registry:
                 asked_store, item = True, self.cache.item(key)
             if item is None:
                 raise failures.not_found(resource, name)
+            if self.view is not None:
+                await self.view.prepare((item,))
             old: Document = self._decoded(item)
             document = change(self._decoded(item))
             version = (document.get("metadata") or {}).get("resourceVersion")
@@ -294,7 +305,7 @@ class Registry:
                 return Item(key, item.revision, _at(encoded.body, item.revision), self.codec)
             if deletion.complete(resource, document) and not deletion.complete(resource, old):
                 return await self._remove(key, item)
-            stored, decoded = self._stored(encoded)
+            stored, decoded = await self._stored(encoded)
             if stored == self._bytes_of(item):
                 return self.shown(item)
             written = await self.cache.update(key, stored, item.revision, ttl=resource.ttl, decoded=decoded)
@@ -313,7 +324,15 @@ class Registry:
             return removed
         if self.hooks is not None:
             self.hooks.deleted(msgspec.json.decode(item.body))
-        return self.shown(item.at(removed))
+        return await self._last(item, removed)
+
+    async def _last(self, item: Item, revision: int) -> Item:
+        """The item as it was when it was deleted at a revision."""
+        gone = item.at(revision)
+        if self.view is None:
+            return gone
+        await self.view.prepare((gone,))
+        return self.view.of(gone)
 
     # -- deleting -------------------------------------------------------------------------------------------------
 
@@ -332,6 +351,8 @@ class Registry:
                     item = self.cache.item(key)
                 if item is None:
                     raise failures.not_found(resource, name)
+            if self.view is not None:
+                await self.view.prepare((item,))
             old: Document = msgspec.json.decode(item.body)
             uid = old["metadata"].get("uid", "")
             try:
@@ -343,7 +364,8 @@ class Registry:
                     raise
                 item = newer
                 continue
-            attributes = self._attributes("DELETE", "", namespace, name, None, options, old)
+            shown = old if self.view is None else self._decoded(item)
+            attributes = self._attributes("DELETE", "", namespace, name, None, options, shown)
             await self._admission.mutate(attributes)
             await self._admission.validate(attributes)
             outcome = deletion.decide(resource, old, delete_options, self._clock.now())
@@ -354,7 +376,7 @@ class Registry:
                 if not isinstance(removed, Conflict):
                     if self.hooks is not None:
                         self.hooks.deleted(old)
-                    return Deleted(self.shown(item.at(removed)), True, uid)
+                    return Deleted(await self._last(item, removed), True, uid)
             elif not outcome.changed:
                 if resource.qualified == "namespaces" and deletion.holds_namespace(resource, old):
                     raise failures.conflict(resource, name, _NAMESPACE_GOING)
@@ -362,12 +384,18 @@ class Registry:
             else:
                 document = outcome.document
                 document["metadata"].pop("resourceVersion", None)
-                encoded = msgspec.json.encode(self._storage_typed(document))
+                encoded = self._marked(document)
                 if options.dry_run:
-                    return Deleted(self.shown(Item(key, item.revision, _at(encoded, item.revision))), False, uid)
-                written = await self.cache.update(key, encoded, item.revision, ttl=resource.ttl)
-                if not isinstance(written, Conflict):
-                    return Deleted(self.shown(self._item(key, written, encoded)), False, uid)
+                    going = Item(key, item.revision, _at(encoded, item.revision), self.codec)
+                else:
+                    written = await self.cache.update(key, encoded, item.revision, ttl=resource.ttl)
+                    if isinstance(written, Conflict):
+                        item = self.cache.item(key)
+                        continue
+                    going = self._item(key, written, encoded)
+                if self.view is not None:
+                    await self.view.prepare((going,))
+                return Deleted(self.shown(going), False, uid)
             item = self.cache.item(key)
         raise failures.server_timeout(resource, "delete")
 
@@ -442,23 +470,25 @@ class Registry:
         )
 
     def _decoded(self, item: Item) -> Document:
-        document: Document = msgspec.json.decode(item.body)
-        return document if self.conversion is None else self.conversion.from_storage(document)
+        document: Document = msgspec.json.decode(self.shown(item).body)
+        return document
 
-    def _stored(self, encoded: Encoded) -> Encoded:
+    async def _stored(self, encoded: Encoded) -> Encoded:
         """What goes to the store; its object is None where the stored version is another one."""
-        if self.conversion is None:
+        if self.view is None:
             return encoded
-        return Encoded(msgspec.json.encode(self.conversion.to_storage(msgspec.json.decode(encoded.body))), None)
+        body = await self.view.stored(encoded.body)
+        return encoded if body is encoded.body else Encoded(body, None)
 
-    def _storage_typed(self, document: Document) -> Any:
-        return document if self.conversion is not None else msgspec.convert(document, self.resource.type)
+    def _marked(self, document: Document) -> bytes:
+        """The stored bytes of a stored document whose metadata alone changed."""
+        return msgspec.json.encode(document) if self.view is not None else self._prepare.encoded(document).body
 
     def _bytes_of(self, item: Item) -> bytes:
         return item.entry.value
 
     def _written(self, key: str, revision: int, encoded: bytes) -> Item:
-        if self.conversion is not None:
+        if self.view is not None:
             return Item(key, revision, _at(encoded, revision), self.codec)
         return self._item(key, revision, encoded)
 
@@ -470,7 +500,7 @@ class Registry:
         return Item.of(Entry(key, encoded, revision), self.codec)
 
     def _index_of(self, item: Item) -> Any:
-        return item.index if self.conversion is None else self.shown(item).index
+        return item.index if self.view is None else self.view.index(item)
 
 
 _NAMESPACE_GOING = (

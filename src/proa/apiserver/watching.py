@@ -8,12 +8,13 @@ Not here: sockets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from proa.aio.broadcast import LaggedError
+from proa.apiserver.conversion import View
 from proa.apiserver.listing import Matches, parse_revision
 from proa.apiserver.options import WatchOptions
 from proa.machinery import status as failures
@@ -28,8 +29,6 @@ BOOKMARK_SECONDS = 60.0
 """How often a watcher is told how far it is when nothing happens."""
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _INITIAL_BATCH = 500
-
-Shape = Callable[[Item], Item]
 
 
 class Shown(NamedTuple):
@@ -56,14 +55,14 @@ class Watch:
         initial: list[Item],
         options: WatchOptions,
         matches: Matches | None,
-        show: Shape | None,
+        view: View | None,
     ) -> None:
         self._resource = resource
         self._subscription = subscription
         self._initial = initial
         self._options = options
         self._matches = matches
-        self._show = show
+        self._view = view
 
     @classmethod
     async def open(
@@ -73,7 +72,7 @@ class Watch:
         prefix: str,
         options: WatchOptions,
         matches: Matches | None,
-        show: Shape | None,
+        view: View | None = None,
     ) -> Watch:
         """Subscribe as the options say. Raises StatusError: 400, 410 Expired, 504."""
         _check(options)
@@ -89,6 +88,8 @@ class Watch:
                 else:
                     await cache.reach(revision)
                 page = await cache.items(prefix)
+                if view is not None:
+                    await view.prepare(page.items)
                 initial = page.items if matches is None else [item for item in page.items if matches(item)]
                 subscription = cache.subscribe(prefix, page.revision)
             else:
@@ -101,7 +102,7 @@ class Watch:
             raise failures.too_old_resource_version(error.requested, error.oldest) from None
         except FutureRevisionError as error:
             raise failures.too_large_resource_version(error.requested, error.current) from None
-        return cls(resource, subscription, initial, options, matches, show)
+        return cls(resource, subscription, initial, options, matches, view)
 
     async def batches(self) -> AsyncIterator[list[Shown]]:
         """Batches until the timeout, with a last bookmark; ends early when the cache is closed."""
@@ -118,7 +119,7 @@ class Watch:
                 wait = min(end - clock(), BOOKMARK_SECONDS)
                 events = await subscription.next(timeout=max(wait, 0.0)) if wait > 0 else []
                 if events:
-                    shown = self._select(events)
+                    shown = self._select(events) if self._view is None else await self._viewed(events, self._view)
                     if shown:
                         yield shown
                     continue
@@ -138,19 +139,30 @@ class Watch:
         self._subscription.close()
 
     def _shape(self, item: Item) -> Item:
-        return item if self._show is None else self._show(item)
+        return item if self._view is None else self._view.of(item)
 
     def _select(self, events: list[Event]) -> list[Shown]:
-        matches, show = self._matches, self._show
-        if matches is None and show is None:
+        matches = self._matches
+        if matches is None:
             return [Shown(event.type, event.shown(event.type), event) for event in events]
         shown = []
         for event in events:
-            kind = event.type if matches is None else transition(event, matches)
+            kind = transition(event, matches)
             if kind is not None:
-                item = event.shown(kind)
-                shown.append(Shown(kind, item, event) if show is None else Shown(kind, show(item), None))
+                shown.append(Shown(kind, event.shown(kind), event))
         return shown
+
+    async def _viewed(self, events: list[Event], view: View) -> list[Shown]:
+        """The events as another version shows them; where it shows the item itself, its line is shared."""
+        if self._matches is not None:
+            await view.prepare(item for event in events for item in (event.item, event.previous) if item is not None)
+        selected = self._select(events)
+        await view.prepare(shown.item for shown in selected)
+        found = []
+        for shown in selected:
+            item = view.of(shown.item)
+            found.append(shown if item is shown.item else Shown(shown.type, item, None))
+        return found
 
     def _bookmark(self, annotations: dict[str, str]) -> Shown:
         revision = self._subscription.revision

@@ -8,20 +8,17 @@ metadata (`metadata`), retries and concurrency (`registry`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
-from proa.machinery import apply, decode
+from proa.machinery import apply
 from proa.machinery import status as failures
-from proa.machinery.default import defaulter_of
 from proa.machinery.fields import ErrorList
 from proa.machinery.object_meta import validate_object_meta, validate_object_meta_update
-from proa.machinery.resource import ObjectType, Resource
-from proa.machinery.schema import schema_of
+from proa.machinery.resource import Resource
 from proa.machinery.strategy import DEFAULT
-from proa.machinery.validate import validate_facts, validate_facts_update
 
 _UNKNOWN_MANAGER = "unknown"
 
@@ -39,19 +36,18 @@ class Preparation:
     def __init__(self, resource: Resource[Any]) -> None:
         self._resource = resource
         self._strategy: Any = resource.strategy or DEFAULT
-        self._schema = schema_of(cast(ObjectType, resource.type))
-        self._default = defaulter_of(self._schema)
+        self._form = resource.form
 
     def decoded(self, document: Document, options: WriteOptions) -> None:
         """Bring a client's document to its declared shape, as fieldValidation says."""
         resource = self._resource
         metadata.check_kind(document, resource.api_version, resource.kind)
         document["apiVersion"], document["kind"] = resource.api_version, resource.kind
-        options.warnings += decode.field_validation(document, self._schema, options.field_validation, options.raw)
+        options.warnings += self._form.shape(document, options.field_validation, options.raw)
 
     def new(self, document: Document) -> None:
         """Default and prepare a new object."""
-        self._default(document)
+        self._form.default(document)
         self._strategy.default(document)
         self._strategy.prepare_for_create(document)
 
@@ -65,7 +61,7 @@ class Preparation:
 
     def changed(self, document: Document, old: Mapping[str, Any], subresource: str) -> None:
         """Default and prepare an updated object."""
-        self._default(document)
+        self._form.default(document)
         self._strategy.default(document)
         if not subresource:
             self._strategy.prepare_for_update(document, old)
@@ -86,41 +82,37 @@ class Preparation:
         claimed = document
         if old is None and self._resource.subresource("status") is not None:
             claimed = {name: value for name, value in document.items() if name != "status"}
-        tracked = apply.track_update(old, claimed, self._schema, writer)
+        tracked = apply.track_update(old, claimed, self._form.schema, writer)
         document["metadata"] = tracked["metadata"]  # admission holds on to this document
         return document
 
     def create(self, document: Document) -> Encoded:
         """A new object as it is stored. Raises StatusError 422 naming everything that is wrong."""
-        typed = self._typed(document)
+        typed = self._form.typed(document)
         errors = ErrorList()
         self._validate(document, typed, errors)
         self._raise(document, errors)
-        return Encoded(decode.encode(typed), typed)
+        return Encoded(self._form.encode(typed), typed)
 
-    def update(self, document: Document, old: Mapping[str, Any], old_typed: Any) -> Encoded:
+    def update(self, document: Document, old: Document, old_typed: Any) -> Encoded:
         """A changed object as it is stored. Raises StatusError 422."""
-        typed = self._typed(document)
+        typed = self._form.typed(document)
         errors = ErrorList()
-        self._validate(document, typed, errors)
+        self._validate(document, typed, errors, old)
         validate_object_meta_update(typed.metadata, old_typed.metadata, errors)
-        validate_facts_update(document, old, self._schema, errors)
         self._strategy.validate_update(typed, old_typed, errors)
         self._raise(document, errors)
-        return Encoded(decode.encode(typed), typed)
+        return Encoded(self._form.encode(typed), typed)
 
     def encoded(self, document: Document) -> Encoded:
         """A document the server itself made, as it is stored."""
-        typed = self._typed(document)
-        return Encoded(decode.encode(typed), typed)
+        typed = self._form.typed(document)
+        return Encoded(self._form.encode(typed), typed)
 
-    def _typed(self, document: Document) -> Any:
-        return decode.to_typed(document, self._resource.type)
-
-    def _validate(self, document: Document, typed: Any, errors: ErrorList) -> None:
+    def _validate(self, document: Document, typed: Any, errors: ErrorList, old: Document | None = None) -> None:
         resource = self._resource
         validate_object_meta(typed.metadata, errors, namespaced=resource.namespaced, name_rule=resource.name_rule)
-        validate_facts(document, self._schema, errors)
+        self._form.validate(document, errors, old)
         self._strategy.validate(typed, errors)
 
     def _raise(self, document: Document, errors: ErrorList) -> None:

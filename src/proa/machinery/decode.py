@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proa.machinery import status
+from proa.machinery import status, unstructured
 from proa.machinery.conform import (
     cannot_handle,
     duplicate_fields,
@@ -25,6 +25,7 @@ from proa.machinery.conform import (
 from proa.machinery.declare import Object
 from proa.machinery.fields import quoted
 from proa.machinery.schema import ObjectSchema, schema_of
+from proa.machinery.unstructured import Unstructured
 
 T = TypeVar("T", bound=Object)
 Document = dict[str, Any]
@@ -133,12 +134,12 @@ def to_typed(document: Document, declared: type[T]) -> T:
 
 def to_document(obj: Object) -> Document:
     """A new mutable document of a typed object, as its JSON would read."""
-    return msgspec.json.decode(msgspec.json.encode(obj))  # type: ignore[no-any-return]
+    return msgspec.json.decode(encode(obj))  # type: ignore[no-any-return]
 
 
 def encode(obj: Object) -> bytes:
     """The stored and served bytes of a typed object: metadata first, empty fields left out."""
-    return msgspec.json.encode(obj)
+    return msgspec.json.encode(obj) if obj.__class__ is not Unstructured else unstructured.encode(obj)
 
 
 def _fits(document: Document, declared: type[Object]) -> bool:

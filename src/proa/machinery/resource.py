@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from proa.machinery.declare import Object
+from proa.machinery.form import DeclaredForm, Form
+from proa.machinery.schema import ObjectSchema, schema_of
 
 T = TypeVar("T", bound=Object)
 ObjectType = type[Object]
@@ -23,7 +26,9 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 class Column:
     """A printer column. `value` takes the plain document (JSON as Python) and returns the cell.
 
-    type: OpenAPI type of the cell; format 'name' marks the name column; priority 0 is shown always, 1 with `-o wide`.
+    type: OpenAPI type of the cell, or one of two that the table turns into text: 'date' (a time, shown as an age) and
+    'duration' (a pair of times, the second '' while it lasts). format 'name' marks the name column; priority 0 is shown
+    always, 1 with `-o wide`.
     """
 
     name: str
@@ -82,8 +87,11 @@ class Resource(Generic[T]):
 
     type: its declared Struct. name_rule: 'subdomain' (RFC 1123), 'label', 'label1035', 'path' (RBAC names).
     fields: selectable fields beyond metadata.name and metadata.namespace, as dotted paths. ttl: seconds until the store
-    drops it (events). storage: the resource whose keys and bytes are really stored, with `convert` between the two
-    documents, for a second served version of the same data.
+    drops it (events).
+
+    A custom resource has no type of its own: `type` is `Unstructured`, its kinds are said by `kind_name` and
+    `list_kind_name`, and `custom_form` makes, when it is first needed, what brings its documents in order.
+    deprecated: the warning that every request for it is answered with.
     """
 
     group: str
@@ -104,10 +112,33 @@ class Resource(Generic[T]):
     has_generation: bool = False
     ttl: float | None = None
     list_type: ObjectType | None = field(default=None)
+    kind_name: str = ""
+    list_kind_name: str = ""
+    custom_form: Callable[[], Form] | None = None
+    deprecated: str = ""
 
     @property
     def kind(self) -> str:
-        return self.type.__name__
+        return self.kind_name or self.type.__name__
+
+    @property
+    def list_kind(self) -> str:
+        return self.list_kind_name or (self.list_type.__name__ if self.list_type is not None else self.kind + "List")
+
+    @property
+    def custom(self) -> bool:
+        """Whether it was defined at run time."""
+        return self.custom_form is not None
+
+    @cached_property
+    def form(self) -> Form:
+        """What brings its documents in order, checks and encodes them."""
+        return self.custom_form() if self.custom_form is not None else DeclaredForm(self.type)
+
+    @property
+    def schema(self) -> ObjectSchema:
+        """The shape of its documents."""
+        return self.form.schema if self.custom_form is not None else schema_of(self.type)
 
     @property
     def api_version(self) -> str:

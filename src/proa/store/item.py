@@ -55,7 +55,7 @@ OPAQUE = Codec()
 class Item:
     """One object at one revision. Immutable to all but its own memo."""
 
-    __slots__ = ("_codec", "_index", "_object", "body", "key", "revision")
+    __slots__ = ("_codec", "_index", "_object", "body", "key", "revision", "views")
 
     def __init__(self, key: str, revision: int, body: bytes, codec: Codec = OPAQUE) -> None:
         self.key = key
@@ -65,6 +65,8 @@ class Item:
         self._codec = codec
         self._index: Index | None = None
         self._object: Any = None
+        self.views: dict[Any, Item | None] | None = None
+        """What others made of the item, by whom; None: they show the item itself."""
 
     @classmethod
     def of(cls, entry: Entry, codec: Codec = OPAQUE) -> Item:
@@ -99,7 +101,10 @@ class Item:
 
     def at(self, revision: int) -> Item:
         """The same state as of another revision: what a DELETED event shows."""
-        return Item(self.key, revision, at_revision(self.body, revision), self._codec)
+        last = Item(self.key, revision, at_revision(self.body, revision), self._codec)
+        if self.views is not None:
+            last.views = {view: None for view, item in self.views.items() if item is None}
+        return last
 
     def __repr__(self) -> str:
         return f"Item({self.key!r}, {self.revision})"
@@ -155,6 +160,7 @@ class Event:
         if self.previous is not None:
             self.previous._object = None
             self.previous._index = None
+            self.previous.views = None
 
     def __repr__(self) -> str:
         return f"Event({self.type}, {self.key!r}, {self.revision})"

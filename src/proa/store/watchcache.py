@@ -73,6 +73,7 @@ class WatchCache:
         self._held: dict[str, tuple[bytes, Any]] = {}
         self._items: Keyspace[Item] = Keyspace()
         self._history: History[Event] = History(0, history, weight=_weight, max_weight=history_bytes)
+        self._capacity = history
         self._watchers: Router[Event] = Router(capacity=history)
         self._feed: Reader[Change] | None = None
         self._applied = 0
@@ -93,6 +94,16 @@ class WatchCache:
             self._unusable = None
             started = self._started = self._scope.spawn(self._first_load(), name="load")
         await asyncio.shield(started)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether `start()` has done its work."""
+        return self._loads > 0
+
+    def end_watches(self) -> None:
+        """End the subscriptions there are; new ones begin as ever."""
+        ended, self._watchers = self._watchers, Router(capacity=self._capacity)
+        ended.close()
 
     async def close(self) -> None:
         """Stop following; subscriptions end."""
