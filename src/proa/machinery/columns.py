@@ -60,6 +60,22 @@ def selector_text(selector: Document | None) -> str:
     return ",".join(terms) or NONE
 
 
+def number(name: str, dotted: str, description: str) -> Column:
+    """A column that shows one number."""
+    return Column(name, path(dotted, 0), type="integer", description=description)
+
+
+def length(name: str, dotted: str, description: str) -> Column:
+    """A column that shows how many items a list has."""
+    names = dotted.split(".")
+    return Column(name, lambda d: len(dig(d, *names) or ()), type="integer", description=description)
+
+
+def flag(name: str, dotted: str, description: str, missing: bool = False) -> Column:
+    """A column that shows true or false."""
+    return Column(name, path(dotted, missing), type="boolean", description=description)
+
+
 def images(template: str) -> tuple[Column, ...]:
     """The wide columns of a workload: names and images of the containers of the pod spec at `template`."""
     names = template.split(".")

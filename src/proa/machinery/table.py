@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from proa.machinery import status, timestamps
-from proa.machinery.columns import AGE, NAME, UNKNOWN
+from proa.machinery.columns import AGE, NAME, NONE, UNKNOWN
 from proa.machinery.fields import quoted
 from proa.machinery.resource import Column
 
@@ -58,7 +58,7 @@ def table(
 def _definition(column: Column) -> dict[str, Any]:
     return {
         "name": column.name,
-        "type": column.type,
+        "type": "string" if column.type == "duration" else column.type,
         "format": column.format,
         "description": column.description,
         "priority": column.priority,
@@ -76,12 +76,16 @@ def _row(document: Document, columns: Sequence[Column], now: float, include: Inc
 
 def _cell(column: Column, document: Document, now: float) -> Any:
     value = column.value(document)
-    if column.type != "date":
-        return value
-    if value == UNKNOWN:
-        return value
     try:
-        return timestamps.age(value, now)
+        match column.type:
+            case "date" if value not in (UNKNOWN, NONE):
+                return timestamps.age(value, now)
+            case "duration" if value:
+                start, end = value
+                ended = timestamps.to_epoch(end) if end else now
+                return timestamps.human_duration(ended - timestamps.to_epoch(start))
+            case _:
+                return value
     except timestamps.TimeError:
         return "<invalid>"
 

@@ -31,7 +31,7 @@ def v2() -> dict[str, Any]:
 def references(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for name, below in value.items():
-            if name == "$ref":
+            if name == "$ref" and isinstance(below, str):  # JSONSchemaProps has a property of that name
                 yield below
             else:
                 yield from references(below)

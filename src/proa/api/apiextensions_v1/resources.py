@@ -1,0 +1,23 @@
+"""The resources of apiextensions.k8s.io/v1."""
+
+from typing import Any
+
+from proa.api.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionList, columns
+from proa.machinery.resource import STATUS, Resource
+
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    group="apiextensions.k8s.io",
+    version="v1",
+    plural="customresourcedefinitions",
+    type=CustomResourceDefinition,
+    list_type=CustomResourceDefinitionList,
+    singular="customresourcedefinition",
+    short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    namespaced=False,
+    subresources=(STATUS,),
+    has_generation=True,
+    columns=columns.CUSTOM_RESOURCE_DEFINITIONS,
+)
+
+RESOURCES: tuple[Resource[Any], ...] = (CUSTOM_RESOURCE_DEFINITIONS,)
