@@ -153,29 +153,3 @@ async def test_a_port_forward_is_passed_through_with_its_protocol(http: aiohttp.
 async def test_what_is_no_websocket_is_told_so(http: aiohttp.ClientSession) -> None:
     async with http.post(f"{POD}/exec", params={"command": "sh", "stdout": "true"}) as answer:
         assert (answer.status, (await answer.json())["reason"]) == (400, "BadRequest")
-
-
-async def test_a_node_is_proxied_with_the_servers_credentials(http: aiohttp.ClientSession, kubelet: Kubelet) -> None:
-    async with http.post("/api/v1/nodes/n/proxy/some/path?x=y", data=b"body") as answer:
-        assert await answer.text() == "POST body"
-        assert answer.headers["X-Own"] == "kept"
-    assert kubelet.asked == ["/some/path?x=y"]
-
-
-@pytest.mark.parametrize("method", ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"])
-async def test_every_method_is_proxied(http: aiohttp.ClientSession, method: str) -> None:
-    async with http.request(method, "/api/v1/nodes/n/proxy/x") as answer:
-        assert (answer.status, await answer.text()) == (200, f"{method} ")
-
-
-async def test_the_root_of_what_is_proxied_ends_with_a_slash(http: aiohttp.ClientSession, kubelet: Kubelet) -> None:
-    async with http.get("/api/v1/nodes/n/proxy?a=b", allow_redirects=False) as answer:
-        assert (answer.status, answer.headers["Location"]) == (301, "/api/v1/nodes/n/proxy/?a=b")
-    async with http.post("/api/v1/nodes/n/proxy?a=b") as answer:
-        assert answer.status == 200
-    assert kubelet.asked == ["/?a=b"]
-
-
-async def test_a_pod_without_an_address_is_not_proxied(http: aiohttp.ClientSession) -> None:
-    async with http.get(f"{POD}/proxy/") as answer:
-        assert (answer.status, (await answer.json())["reason"]) == (503, "ServiceUnavailable")

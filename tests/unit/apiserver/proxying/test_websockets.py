@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from proa.apiserver.handlers.connect import pass_both_ways
+from proa.apiserver.proxying.websockets import pass_both_ways
 
 Session = Callable[[web.WebSocketResponse], Awaitable[None]]
 
