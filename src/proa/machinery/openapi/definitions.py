@@ -127,6 +127,8 @@ class Dialect:
                 found["items"] = found["items"] | {"enum": sorted(facts.enum)}
             elif facts.enum:
                 extras["enum"] = sorted(facts.enum)
+        if facts.list and isinstance(known.schema, ScalarSchema):  # upstream calls one run of bytes a list
+            extras["x-kubernetes-list-type"] = facts.list
         if facts.map:
             extras["x-kubernetes-map-type"] = facts.map
         if facts.merge:
