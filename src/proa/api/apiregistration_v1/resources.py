@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.apiregistration_v1 import APIService, APIServiceList, columns
+from proa.api.apiregistration_v1.strategies import APIServiceStrategy
 from proa.machinery.resource import STATUS, Resource
 
 API_SERVICES = Resource(
@@ -17,6 +18,7 @@ API_SERVICES = Resource(
     subresources=(STATUS,),
     name_rule="path",
     columns=columns.API_SERVICES,
+    strategy=APIServiceStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (API_SERVICES,)

@@ -9,6 +9,7 @@ from proa.api.flowcontrol_v1 import (
     PriorityLevelConfigurationList,
     columns,
 )
+from proa.api.flowcontrol_v1.strategies import FlowSchemaStrategy, PriorityLevelConfigurationStrategy
 from proa.machinery.resource import STATUS, Resource
 
 FLOW_SCHEMAS = Resource(
@@ -22,6 +23,7 @@ FLOW_SCHEMAS = Resource(
     subresources=(STATUS,),
     has_generation=True,
     columns=columns.FLOW_SCHEMAS,
+    strategy=FlowSchemaStrategy(),
 )
 
 PRIORITY_LEVEL_CONFIGURATIONS = Resource(
@@ -35,6 +37,7 @@ PRIORITY_LEVEL_CONFIGURATIONS = Resource(
     subresources=(STATUS,),
     has_generation=True,
     columns=columns.PRIORITY_LEVEL_CONFIGURATIONS,
+    strategy=PriorityLevelConfigurationStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (FLOW_SCHEMAS, PRIORITY_LEVEL_CONFIGURATIONS)
