@@ -1,4 +1,4 @@
-"""Creates that store no object of their own: bindings, evictions, tokens.
+"""Creates that store no object of their own: bindings and evictions, and what all such actions share.
 
 An action takes a document and answers with one, over HTTP and in process alike. Registered by resource and
 subresource in `compose`. Not here: subresources that show or change the object itself (handlers.subresources).
@@ -11,11 +11,9 @@ from typing import Any
 
 import msgspec
 
-from proa.api.authentication_v1 import TokenRequest
 from proa.api.core_v1 import Binding
 from proa.api.policy_v1 import Eviction
 from proa.apiserver import metadata
-from proa.apiserver.identity import TokenIssuer
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.registry import Registry
@@ -117,26 +115,6 @@ class PodActions:
         options.dry_run = options.dry_run or "All" in wanted.get("dryRun", ())
         await pods.delete(namespace, name, wanted, options)
         return _SUCCESS
-
-
-class TokenAction:
-    """serviceaccounts/token (TokenRequest)."""
-
-    def __init__(self, accounts: Registry, issuer: Callable[[], TokenIssuer | None]) -> None:
-        self._accounts = accounts
-        self._issuer = issuer
-
-    async def request(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
-        """Issue a token for the account, as the request asks."""
-        issuer = self._issuer()
-        if issuer is None:
-            raise failures.not_implemented("this API server was given nothing that issues service-account tokens")
-        body = checked_body(body, TokenRequest, options, "authentication.k8s.io/v1")
-        account = await self._accounts.get(namespace, name)
-        await self._accounts.admit("CREATE", "token", namespace, name, body, options)
-        token, expiry = await issuer.issue(msgspec.json.decode(account.body), body)
-        meta = {"name": name, "namespace": namespace, "creationTimestamp": self._accounts.now()}
-        return {**body, "metadata": meta, "status": {"token": token, "expirationTimestamp": expiry}}
 
 
 _SUCCESS: Document = msgspec.to_builtins(Status(status="Success", code=201))

@@ -17,14 +17,14 @@ from proa.aio.clock import Clock, SystemClock
 from proa.api.core_v1.resources import BINDINGS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
-from proa.apiserver.access import Access
-from proa.apiserver.actions import Action, PodActions, TokenAction
+from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator
+from proa.apiserver.actions import Action, PodActions
 from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.allocators.services import ServiceAllocator
 from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.conversion import View
-from proa.apiserver.dispatch import Dispatcher
+from proa.apiserver.dispatch import Dispatcher, Handle
 from proa.apiserver.handlers.connect import Connections
 from proa.apiserver.handlers.discovery import DiscoveryHandlers
 from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
@@ -50,6 +50,7 @@ from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
 from proa.apiserver.server import HttpServer, Request, Response
 from proa.apiserver.services import ServiceResolver
+from proa.apiserver.token_requests import TokenAction
 from proa.apiserver.webhooks.client import WebhookClient
 from proa.base.build import KUBERNETES_VERSION
 from proa.base.entropy import BlockRandom
@@ -126,11 +127,27 @@ class ApiServer:
         authorizers: Sequence[Authorizer] = (),
         admission: Sequence[Plugin] = (),
         token_issuer: TokenIssuer | None = None,
+        front_proxy: HeaderAuthenticator | None = None,
+        anonymous: Anonymous | None = None,
+        audiences: Sequence[str] = (),
     ) -> None:
-        """Set what guards the server. Until then nobody is known and only members of system:masters may do anything."""
-        self.access.install(AnyAuthenticator(authenticators), FirstOpinion(authorizers))
+        """Set what guards the server. Until then nobody is known and only members of system:masters may do anything.
+
+        audiences: for whom tokens must be that count here.
+        """
+        self.access.install(
+            AnyAuthenticator(authenticators),
+            FirstOpinion(authorizers),
+            front_proxy=front_proxy,
+            anonymous=anonymous,
+            audiences=tuple(audiences),
+        )
         self._chain.install(admission)
         self._issuer = token_issuer
+
+    def serve_path(self, path: str, handle: Handle) -> None:
+        """A path of its own that is no resource; with a slash at its end, everything below it too."""
+        self._dispatcher.serve_path(path, handle)
 
     async def listen(self) -> None:
         """Serve."""

@@ -113,11 +113,13 @@ class Verdict(Enum):
 @dataclass(frozen=True, slots=True)
 class Decision:
     """An authorizer's answer. Only ALLOW lets a request pass; DENY ends the union, NO_OPINION asks the next; UNKNOWN:
-    somebody outside must be asked, which only `decide` does. lasting: it holds as long as the generation stands."""
+    somebody outside must be asked, which only `decide` does. lasting: it holds as long as the generation stands.
+    error: why an authorizer could not answer."""
 
     verdict: Verdict
     reason: str = ""
     lasting: bool = True
+    error: str = ""
 
     @property
     def allowed(self) -> bool:
@@ -157,13 +159,25 @@ class SubjectRules:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """expires: RFC 3339. audiences, seconds: what became of the request. id: its name in the audit log. warnings: for
+    the client."""
+
+    token: str = field(repr=False)
+    expires: str
+    audiences: tuple[str, ...]
+    seconds: int
+    id: str
+    warnings: tuple[str, ...] = ()
+
+
 class TokenIssuer(Protocol):
     """Issues bound service-account tokens (KEP-1205)."""
 
-    async def issue(self, service_account: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[str, str]:
-        """Sign a token for a ServiceAccount document as a defaulted and validated TokenRequest document asks (its
-        `spec.boundObjectRef` names an existing object whose uid matches). Returns the token and its expiration
-        (RFC 3339). Raises StatusError."""
+    async def issue(self, account: Mapping[str, Any], request: Mapping[str, Any]) -> IssuedToken:
+        """Sign a token for a ServiceAccount document as a defaulted and valid TokenRequest document asks. Raises
+        StatusError when what it is to be bound to does not fit."""
 
 
 class Witness(Protocol):

@@ -28,6 +28,7 @@ Headers = tuple[tuple[str, str], ...]
 _JOIN = 1 << 18
 
 _encode = msgspec.json.Encoder().encode
+_UNCACHED = b"Cache-Control: no-cache, private\r\n"
 _STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
 
@@ -56,7 +57,7 @@ def head_start(status: int, content_type: str) -> bytes:
     if found is None:
         kind = f"Content-Type: {content_type}\r\n" if content_type else ""
         line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
-        found = line + f"{kind}Cache-Control: no-cache, private\r\n".encode()
+        found = line + kind.encode() + _UNCACHED
         if len(_starts) < 1000:
             _starts[status, content_type] = found
     return found
@@ -88,6 +89,8 @@ class Reply:
         """The header block of this reply."""
         start = head_start(self.status, self.content_type)
         if self.headers:
+            if any(name == "Cache-Control" for name, _ in self.headers):
+                start = start.replace(_UNCACHED, b"")
             start += _extra(self.headers)
         if not keep_alive:
             start += b"Connection: close\r\n"

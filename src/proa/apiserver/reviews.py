@@ -1,12 +1,12 @@
 """Questions about who somebody is and what they may do: the reviews of authentication and authorization.
 
-Each is an action (see `actions`): the request's spec comes back with its status. Not here: the answers themselves.
+Each is an action (see `actions`): the request's spec comes back with its status. Not here: the answers themselves, and
+what an access review's spec must say (`access_specs`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from proa.api.authentication_v1 import SelfSubjectReview, TokenReview
 from proa.api.authorization_v1 import (
@@ -15,12 +15,15 @@ from proa.api.authorization_v1 import (
     SelfSubjectRulesReview,
     SubjectAccessReview,
 )
+from proa.apiserver import access_specs
 from proa.apiserver.access import Access
 from proa.apiserver.actions import Action, checked_body
-from proa.apiserver.identity import AccessAttributes, Credentials, User, Verdict
+from proa.apiserver.identity import Credentials, User, Verdict
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
 from proa.machinery import status as failures
+from proa.machinery.declare import Object
+from proa.machinery.fields import ErrorList, Path
 
 AUTHENTICATION = "authentication.k8s.io"
 AUTHORIZATION = "authorization.k8s.io"
@@ -52,38 +55,45 @@ class Reviews:
         spec = body.get("spec") or {}
         if not spec.get("token"):
             raise failures.bad_request("token is required for TokenReview in authentication")
-        if spec.get("audiences"):
-            raise failures.not_implemented("TokenReview for other audiences than this server's is not served yet")
+        wanted = tuple(spec.get("audiences") or ())
+        credentials = Credentials(spec["token"], audiences=wanted)
         try:
-            user = await self._access.authenticator.authenticate(Credentials(spec["token"]))
+            user = await self._access.authenticator.authenticate(credentials)
         except failures.StatusError as error:
-            if error.code != 401:
+            if not failures.is_unauthorized(error):
                 raise
             return {**body, "status": {"user": {}, "error": error.message}}
-        if user is None:
+        own = self._access.audiences
+        granted = credentials.remarks.audiences
+        if granted is None:  # who knows of no audiences speaks for this server's
+            granted = tuple(each for each in wanted or own if each in own)
+        if user is None or (wanted and not granted):
             return {**body, "status": {"user": {}}}
-        return {**body, "status": {"authenticated": True, "user": user_info(user)}}
+        status: Document = {"authenticated": True, "user": user_info(user)}
+        if granted:
+            status["audiences"] = list(granted)
+        return {**body, "status": status}
 
     async def _self_access(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
-        body = checked_body(body, SelfSubjectAccessReview, options, f"{AUTHORIZATION}/v1")
-        return {**body, "status": self._decide(options.user, body.get("spec") or {})}
+        body = _checked(body, SelfSubjectAccessReview, options)
+        return {**body, "status": await self._decide(options.user, body["spec"])}
 
     async def _access_of(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
-        body = checked_body(body, SubjectAccessReview, options, f"{AUTHORIZATION}/v1")
-        return {**body, "status": self._decide(_subject(body), body["spec"])}
+        body = _checked(body, SubjectAccessReview, options)
+        return {**body, "status": await self._decide(access_specs.subject(body["spec"]), body["spec"])}
 
     async def _local_access(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
-        body = checked_body(body, LocalSubjectAccessReview, options, f"{AUTHORIZATION}/v1")
-        attributes = (body.get("spec") or {}).get("resourceAttributes") or {}
-        if attributes.get("namespace") != namespace:
-            raise failures.bad_request("spec.resourceAttributes.namespace must match the namespace of the request")
-        return {**body, "status": self._decide(_subject(body), body["spec"])}
+        said = body.setdefault("metadata", {}).setdefault("namespace", namespace)
+        if said != namespace:
+            raise failures.bad_request(f"spec.resourceAttributes.namespace must match namespace: {namespace}")
+        body = _checked(body, LocalSubjectAccessReview, options)
+        return {**body, "status": await self._decide(access_specs.subject(body["spec"]), body["spec"])}
 
     async def _rules(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
         body = checked_body(body, SelfSubjectRulesReview, options, f"{AUTHORIZATION}/v1")
         wanted = (body.get("spec") or {}).get("namespace", "")
         if not wanted:
-            raise failures.bad_request("no namespace on request: spec.namespace is required")
+            raise failures.bad_request("no namespace on request")
         rules = self._access.authorizer.rules_for(options.user, wanted)
         status: Document = {
             "resourceRules": [dict(each) for each in rules.resource],
@@ -94,31 +104,39 @@ class Reviews:
             status["evaluationError"] = rules.error
         return {**body, "status": status}
 
-    def _decide(self, user: User, spec: Mapping[str, Any]) -> Document:
-        on, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-        if (on is None) == (path is None):
-            raise failures.bad_request("spec must have exactly one of resourceAttributes and nonResourceAttributes")
-        if on is not None:
-            attributes = AccessAttributes(
-                user,
-                on.get("verb", ""),
-                on.get("group", ""),
-                on.get("version", ""),
-                on.get("resource", ""),
-                on.get("subresource", ""),
-                on.get("namespace", ""),
-                on.get("name", ""),
-            )
-        else:
-            assert path is not None
-            attributes = AccessAttributes(user, path.get("verb", ""), path=path.get("path", ""), is_resource=False)
-        decision = self._access.authorizer.authorize(attributes)
+    async def _decide(self, user: User, spec: Document) -> Document:
+        attributes, fault = access_specs.attributes_of(user, spec)
+        decision = await self._access.authorizer.decide(attributes)
         status: Document = {"allowed": decision.allowed}
         if decision.verdict is Verdict.DENY:
             status["denied"] = True
         if decision.reason:
             status["reason"] = decision.reason
+        faults = [each for each in (decision.error, fault) if each]
+        if faults:
+            status["evaluationError"] = "; ".join(faults)
         return status
+
+
+def _checked(body: Document, kind: type[Object], options: WriteOptions) -> Document:
+    """The valid body of an access review, with a spec. Raises StatusError 400, 422."""
+    body = checked_body(body, kind, options, f"{AUTHORIZATION}/v1")
+    local, own = kind is LocalSubjectAccessReview, kind is SelfSubjectAccessReview
+    spec, errors = body.setdefault("spec", {}), ErrorList()
+    access_specs.validate(spec, errors, names_subject=not own)
+    meta = body.get("metadata") or {}
+    if any(value for name, value in meta.items() if name != "managedFields" and not (local and name == "namespace")):
+        errors.invalid(Path("metadata"), meta, "must be empty except for namespace" if local else "must be empty")
+    if local:
+        on, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+        if on is not None and on.get("namespace", "") != meta.get("namespace"):
+            where = Path("spec", "resourceAttributes", "namespace")
+            errors.invalid(where, on.get("namespace", ""), "must match metadata.namespace")
+        if path is not None:
+            errors.invalid(Path("spec", "nonResourceAttributes"), path, "disallowed on this kind of request")
+    if errors:
+        raise failures.invalid(AUTHORIZATION, kind.__name__, "", errors)
+    return body
 
 
 def user_info(user: User) -> Document:
@@ -131,11 +149,3 @@ def user_info(user: User) -> Document:
     if user.extra:
         info["extra"] = {key: list(values) for key, values in user.extra.items()}
     return info
-
-
-def _subject(body: Mapping[str, Any]) -> User:
-    spec = body.get("spec") or {}
-    if not spec.get("user") and not spec.get("groups"):
-        raise failures.bad_request("at least one of spec.user and spec.groups must be given")
-    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
-    return User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)

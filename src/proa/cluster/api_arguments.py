@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from proa.base.errors import ProaError
 from proa.lang.durations import parse_duration
 
 T = TypeVar("T")
 _KIND = "kind"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 
 class ArgumentError(ProaError):
@@ -121,6 +123,12 @@ class ApiArguments:
     anonymous_auth: bool = argument(FLAG, True)
     token_auth_file: str = argument(FILE, "")
     enable_bootstrap_token_auth: bool = argument(FLAG, True)
+    service_account_issuer: tuple[str, ...] = argument(WORDS, (ISSUER,))
+    service_account_jwks_uri: str = argument(TEXT, "")
+    service_account_lookup: bool = argument(FLAG, True)
+    service_account_extend_token_expiration: bool = argument(FLAG, True)
+    service_account_max_token_expiration: float = argument(SECONDS, 0.0)
+    api_audiences: tuple[str, ...] = argument(WORDS, ())
 
     @classmethod
     def of(cls, given: Iterable[str]) -> ApiArguments:
@@ -186,3 +194,14 @@ def _read(name: str, text: str) -> Any:
 
 def _check(arguments: ApiArguments) -> None:
     """What holds between arguments. Raises ArgumentError."""
+    issuers = arguments.service_account_issuer
+    if not issuers:
+        raise ArgumentError("--api-arg service-account-issuer: at least one issuer is needed")
+    for each in issuers:
+        if ":" in each and not urlsplit(each).scheme:
+            raise ArgumentError(f"--api-arg service-account-issuer={each}: contains a colon, so it must be a valid URL")
+    if arguments.service_account_jwks_uri and not arguments.service_account_jwks_uri.startswith("https://"):
+        raise ArgumentError("--api-arg service-account-jwks-uri: must be a URL that begins with https://")
+    longest = arguments.service_account_max_token_expiration
+    if longest and not 3600 <= longest <= 2**32:
+        raise ArgumentError("--api-arg service-account-max-token-expiration: must be between 1h and 2^32 seconds")

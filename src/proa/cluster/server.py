@@ -18,11 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from proa.aio.clock import Clock, SystemClock
 from proa.aio.tasks import TaskFailedError
-from proa.apiserver.authn.certificates import CertificateAuthenticator
-from proa.apiserver.authn.service_accounts import ServiceAccountTokens
 from proa.apiserver.authz.bootstrap import ensure_default_policy
-from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP, NodeAuthorizer
-from proa.apiserver.authz.rbac import RbacAuthorizer
+from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, FirstOpinion, User
 from proa.apiserver.plugins import default_plugins
@@ -33,8 +30,10 @@ from proa.client.events import Events
 from proa.client.informer import Informers
 from proa.cluster import tls
 from proa.cluster.addresses import host_address
+from proa.cluster.api_arguments import ApiArguments
 from proa.cluster.credentials import Credentials, is_api_server
 from proa.cluster.dns_endpoints import DnsEndpointsController
+from proa.cluster.guards import make as make_guards
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
 from proa.control.manager import ControllerManager
@@ -42,7 +41,6 @@ from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings as ControllerSettings
 from proa.dns.service import cluster_service
 from proa.machinery.status import StatusError, is_not_found
-from proa.pki.tokens import TokenSigner
 from proa.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -55,7 +53,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Report = Callable[[str, Mapping[str, Any]], None]
-AUDIENCE = "https://kubernetes.default.svc.cluster.local"
 CONTROLLER_MANAGER = User("system:kube-controller-manager", groups=(MASTERS, AUTHENTICATED))
 # The certificate and the directory that all simulated nodes share.
 SIMULATED = "simulated"
@@ -148,6 +145,7 @@ async def start_api(
 
     What remains is to `listen` or to `publish`.
     """
+    arguments = ApiArguments.of(settings.api_arguments)
     server = ApiServer(
         Config(
             store=store,
@@ -166,18 +164,19 @@ async def start_api(
     loopback = server.client_for(LOOPBACK)
     informers = Informers(loopback, on_error=_log_failure)
     stack.push_async_callback(informers.close)
-    tokens = ServiceAccountTokens(TokenSigner(trust.token_key, AUDIENCE), (AUDIENCE,), loopback, clock)
-    rbac, node = RbacAuthorizer(informers), NodeAuthorizer(informers)
+    guards = make_guards(server, informers, arguments, trust.token_key, clock)
+    plugins = PluginContext(loopback, informers, random, clock, FirstOpinion(guards.authorizers))
     server.install(
-        authenticators=(CertificateAuthenticator(), tokens),
-        authorizers=(node, rbac),
-        admission=default_plugins(PluginContext(loopback, informers, random, clock, FirstOpinion((node, rbac)))),
-        token_issuer=tokens,
+        authenticators=guards.authenticators,
+        authorizers=guards.authorizers,
+        admission=default_plugins(plugins),
+        token_issuer=guards.token_issuer,
+        anonymous=guards.anonymous,
+        audiences=guards.audiences,
     )
     await informers.start()
     await ensure_default_policy(loopback)
-    await rbac.synced()
-    await node.synced()
+    await guards.synced()
     return server, informers
 
 

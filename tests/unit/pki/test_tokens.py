@@ -7,6 +7,7 @@ from proa.pki.tokens import BoundObject, InvalidTokenError, TokenSigner
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 def token(signer: TokenSigner, **changes: object) -> str:
@@ -18,7 +19,7 @@ def token(signer: TokenSigner, **changes: object) -> str:
         "lifetime": HOUR,
         "now": NOW,
     }
-    return signer.issue(**(arguments | changes))  # type: ignore[arg-type]
+    return signer.issue(**(arguments | changes)).token  # type: ignore[arg-type]
 
 
 def test_a_token_says_whom_it_speaks_for_and_what_it_is_bound_to() -> None:
@@ -30,7 +31,7 @@ def test_a_token_says_whom_it_speaks_for_and_what_it_is_bound_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("audience", "when"), [("elsewhere", NOW), ("api", NOW + HOUR), ("api", NOW - timedelta(minutes=5))]
+    ("audience", "when"), [("elsewhere", NOW), ("api", NOW + HOUR + MINUTE), ("api", NOW - 5 * MINUTE)]
 )
 def test_a_token_is_refused_for_another_audience_or_another_time(audience: str, when: datetime) -> None:
     signer = TokenSigner(new_private_key(), "https://issuer")
@@ -52,3 +53,41 @@ def test_the_key_set_names_the_key_that_tokens_carry() -> None:
     assert key["kid"] == signer.key_id
     assert key["alg"] == "ES256"
     assert "d" not in key
+
+
+def test_clocks_may_differ_by_a_minute() -> None:
+    signer = TokenSigner(new_private_key(), "https://issuer")
+    for when in (NOW - MINUTE, NOW + HOUR + MINUTE / 2):
+        assert signer.verify(token(signer), ["api"], when).name == "robot"
+
+
+def test_a_token_of_an_earlier_issuer_is_still_good_and_one_of_a_stranger_is_not_ours() -> None:
+    key = new_private_key()
+    before, now, other = TokenSigner(key, "https://old"), TokenSigner(key, "https://new", "https://old"), "https://x"
+    assert now.verify(token(before), ["api"], NOW).name == "robot"
+    foreign = token(TokenSigner(key, other))
+    assert not now.may_have_issued(foreign)
+    assert now.may_have_issued(token(before))
+    assert not now.may_have_issued("not.a.token")
+    with pytest.raises(InvalidTokenError, match="Invalid issuer"):
+        now.verify(foreign, ["api"], NOW)
+
+
+def test_another_audience_is_named_in_the_refusal() -> None:
+    signer = TokenSigner(new_private_key(), "https://issuer")
+    with pytest.raises(InvalidTokenError, match=r'audiences \["api"\] is invalid for the target audiences \["x" "y"\]'):
+        signer.verify(token(signer), ["x", "y"], NOW)
+
+
+def test_a_token_that_lives_in_a_secret_never_expires_and_is_for_the_servers_audiences() -> None:
+    signer = TokenSigner(new_private_key(), "https://issuer", audiences=("api",))
+    text = signer.issue_for_secret(namespace="ns", name="robot", uid="u1", secret="s")
+    claims = signer.verify(text, ["other", "api"], NOW + 100_000 * HOUR)
+    assert (claims.name, claims.uid, claims.audiences, claims.in_secret) == ("robot", "u1", ("api",), True)
+    assert claims.bound == BoundObject("Secret", "s", "")
+    assert not signer.verify(token(signer), ["api"], NOW).in_secret
+
+
+def test_a_token_says_from_when_on_a_newer_one_should_be_used() -> None:
+    signer = TokenSigner(new_private_key(), "https://issuer")
+    assert signer.verify(token(signer, warn_after=MINUTE), ["api"], NOW).warn_after == NOW + MINUTE

@@ -35,7 +35,7 @@ class SelfSubjectReview(Object):
 
 class TokenRequestSpec(Object):
     audiences: Annotated[tuple[str, ...], Field(1, list="atomic")] = always(no_items)
-    expirationSeconds: Annotated[Int64 | None, Field(4, default=3600, minimum=600, maximum=4294967296)] = None
+    expirationSeconds: Annotated[Int64 | None, Field(4, default=3600)] = None
     boundObjectRef: Annotated[BoundObjectReference | None, Field(3)] = None
 
 
