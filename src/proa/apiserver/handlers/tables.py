@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from proa.api.certificates_v1.resources import CERTIFICATE_SIGNING_REQUESTS
 from proa.api.core_v1.resources import COMPONENT_STATUSES, NAMESPACES, PODS
 from proa.apiserver.actions import Action
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.dispatch import Handle
+from proa.apiserver.handlers.approval import take_approval
 from proa.apiserver.handlers.resources import ResourceHandlers
 from proa.apiserver.handlers.subresources import (
     PartHandlers,
@@ -68,6 +70,8 @@ class Tables:
         if resource == PODS:
             parts["ephemeralcontainers"] = PartHandlers(registry, take_ephemeral_containers)
             parts["resize"] = PartHandlers(registry, take_resources)
+        if resource == CERTIFICATE_SIGNING_REQUESTS:
+            parts["approval"] = PartHandlers(registry, take_approval(registry.now))
         for each in resource.subresources:
             if each.name in parts:
                 table |= {(each.name, verb): getattr(parts[each.name], verb) for verb in each.verbs}
