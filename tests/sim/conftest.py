@@ -152,7 +152,9 @@ class ControlPlane:
         await self.server.load()
         await self.informers.start()
         self.server.install(
-            admission=default_plugins(PluginContext(self.client, self.informers, Random(1), clock=self.clock))
+            admission=default_plugins(
+                PluginContext(self.client, self.informers, Random(1), clock=self.clock, server=self.server)
+            )
         )
         await self.manager.start()
         await self.pods.start()

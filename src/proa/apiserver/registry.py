@@ -26,6 +26,8 @@ from proa.apiserver.selecting import matcher
 from proa.apiserver.watching import Watch
 from proa.apiserver.writing import Encoded, Preparation
 from proa.machinery import status as failures
+from proa.machinery.decode import FieldValidation
+from proa.machinery.form import DeclaredForm
 from proa.machinery.meta import Status
 from proa.machinery.names import generate_name
 from proa.machinery.resource import Resource
@@ -444,6 +446,23 @@ class Registry:
         await self._admission.mutate(attributes)
         await self._admission.validate(attributes)
         return await act() if act is not None else None
+
+    def settle(self, attributes: Attributes) -> None:
+        """Bring the document of a write in order again after somebody outside of the server changed it in admission.
+
+        Raises StatusError when it is none of its kind any more.
+        """
+        document, resource = attributes.document, self.resource
+        assert document is not None
+        if document.get("kind") in (None, resource.kind):
+            document["apiVersion"], document["kind"] = resource.api_version, resource.kind
+            self._prepare.settled(document, attributes.old, attributes.subresource)
+            return
+        declared = resource.subresource(attributes.subresource)  # a binding, an eviction: no object of ours
+        if declared is not None and declared.type is not None:
+            form = DeclaredForm(declared.type)
+            form.shape(document, FieldValidation.IGNORE)
+            form.default(document)
 
     def _attributes(
         self,

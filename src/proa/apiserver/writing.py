@@ -15,6 +15,7 @@ from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
 from proa.machinery import apply
 from proa.machinery import status as failures
+from proa.machinery.decode import FieldValidation
 from proa.machinery.fields import ErrorList
 from proa.machinery.object_meta import validate_object_meta, validate_object_meta_update
 from proa.machinery.resource import Resource
@@ -67,6 +68,18 @@ class Preparation:
             self._strategy.prepare_for_update(document, old)
         elif subresource == "status":
             self._strategy.prepare_for_status_update(document, old)
+
+    def settled(self, document: Document, old: Mapping[str, Any] | None, subresource: str) -> None:
+        """Bring a document in order again that somebody outside of the server has changed during admission."""
+        self._form.shape(document, FieldValidation.IGNORE)
+        if old is None:
+            self.new(document)
+            return
+        allowed = self.shaped(document, old, subresource)
+        if allowed is not document:
+            document.clear()
+            document.update(allowed)
+        self.changed(document, old, subresource)
 
     def tracked(
         self, old: Mapping[str, Any] | None, document: Document, options: WriteOptions, now: str, subresource: str = ""

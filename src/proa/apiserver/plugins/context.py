@@ -12,6 +12,7 @@ from typing import Any
 
 from proa.aio.clock import Clock, SystemClock
 from proa.apiserver.identity import Authorizer
+from proa.apiserver.webhooks.admission import Server
 from proa.client.informer import Informers
 from proa.client.protocol import Client
 
@@ -20,7 +21,8 @@ from proa.client.protocol import Client
 class PluginContext:
     """client acts as the server itself; informers are its. authorizer: who may, None where nobody is asked.
 
-    configuration: by plugin name, its document of the file of --admission-control-config-file.
+    configuration: by plugin name, its document of the file of --admission-control-config-file. server: what plugins
+    need that ask others outside; they do nothing without it.
     """
 
     client: Client
@@ -29,6 +31,7 @@ class PluginContext:
     clock: Clock = field(default_factory=SystemClock)
     authorizer: Authorizer | None = None
     configuration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    server: Server | None = None
 
 
 class Stateless:

@@ -1,0 +1,95 @@
+"""What a mutating webhook sees of the object, and how the patch it answers with changes the write.
+
+Not here: who is asked, and when again (`plugins.mutating_webhooks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from proa.apiserver.admission import Attributes
+from proa.apiserver.webhooks.hooks import Concern
+from proa.apiserver.webhooks.versions import Documents
+from proa.machinery import patch
+from proa.machinery import status as failures
+from proa.machinery.fields import quoted
+
+if TYPE_CHECKING:
+    from proa.apiserver.webhooks.admission import Answer, Server
+
+Document = dict[str, Any]
+
+# What the server says of a new object only after mutation, as upstream does: webhooks are not shown it yet.
+_LATER = ("uid", "creationTimestamp", "generation")
+
+
+class Mutation:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def shown(self, documents: Documents, attributes: Attributes) -> Documents:
+        """The documents without what the server has filled in early."""
+        document = documents.document
+        if document is None or not _is_new(attributes):
+            return documents
+        hidden = _LATER if attributes.name else (*_LATER, "name")
+        metadata = {name: value for name, value in document["metadata"].items() if name not in hidden}
+        return Documents(documents.resource, {**document, "metadata": metadata}, documents.old)
+
+    async def apply(self, operations: Sequence[Any], name: str, documents: Documents, attributes: Attributes) -> bool:
+        """Patch the object of the write; whether that changed it. Raises StatusError."""
+        if not operations:
+            return False
+        document = attributes.document
+        if document is None:
+            why = f"admission webhook {quoted(name)} attempted to modify the object, which is not supported for this"
+            raise failures.internal_error(f"{why} operation")
+        before = msgspec.json.encode(document, order="sorted")
+        seen = self.shown(documents, attributes)
+        try:
+            patched = patch.apply_json_patch(seen.document, list(operations))
+            if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
+                raise failures.bad_request("the patch leaves no object")
+            if _is_new(attributes):
+                _give_back(patched, document)
+            if seen.resource != attributes.resource:
+                registry = self._server.registry
+                back = await Documents(seen.resource, patched, None).as_(attributes.resource, registry)
+                patched = back.document
+            document.clear()
+            document.update(patched)
+            self._server.registry(attributes.resource).settle(attributes)
+        except failures.StatusError as error:
+            raise failures.internal_error(error.message) from None
+        return msgspec.json.encode(document, order="sorted") != before
+
+    def annotate(self, concern: Concern, attributes: Attributes, answer: Answer | None, *, changed: bool) -> None:
+        """Tell the audit log which webhook changed what."""
+        where = f"webhook.admission.k8s.io/round_{attributes.round}_index_{concern.position}"
+        said: Document = {"configuration": concern.hook.configuration, "webhook": concern.hook.name}
+        attributes.annotations[f"mutation.{where}"] = _json({**said, "mutated": changed})
+        if answer is not None and answer.patch:
+            attributes.annotations[f"patch.{where}"] = _json({**said, "patch": answer.patch, "patchType": "JSONPatch"})
+
+
+def _is_new(attributes: Attributes) -> bool:
+    return attributes.operation == "CREATE" and not attributes.subresource
+
+
+def _give_back(patched: Document, document: Mapping[str, Any]) -> None:
+    """What was hidden is the server's to say; but a webhook may name an object whose name was to be generated."""
+    metadata, kept = patched["metadata"], document["metadata"]
+    for name in _LATER:
+        if name in kept:
+            metadata[name] = kept[name]
+        else:
+            metadata.pop(name, None)
+    if not metadata.get("name") and "name" in kept:
+        metadata["name"] = kept["name"]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
