@@ -81,16 +81,19 @@ def test_many_at_once_get_exactly_what_two_quotas_allow(simulate: Any) -> None:
         await plane.until(lambda: used(plane, "wide"))
         await plane.until(lambda: used(plane, "narrow"))
 
+        refusals: set[str] = set()
+
         async def make(number: int) -> bool:
             try:
                 await plane.client.create(CONFIG_MAPS, config_map(f"c{number}"))
             except StatusError as error:
-                assert "exceeded quota: narrow" in error.message, error.message
+                refusals.add(str(error).partition("exceeded quota: ")[2].partition(",")[0])
                 return False
             return True
 
         made = await asyncio.gather(*map(make, range(60)))
         assert sum(made) == 20
+        assert refusals == {"narrow"}
         assert (await used(plane, "narrow"), await used(plane, "wide")) == (
             {"configmaps": "21"},
             {"count/configmaps": "21"},
@@ -121,5 +124,24 @@ def test_a_dry_run_is_checked_and_not_charged(simulate: Any) -> None:
         await plane.until(lambda: used(plane))
         await plane.client.create(PODS, pod("a"), dry_run=True)
         assert await used(plane) == {"pods": "0"}
+
+    simulate(body)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"hard": {"bananas": "1"}}, "must be a standard resource for quota"),
+        ({"hard": {"pods": "-1"}}, "must be greater than or equal to 0"),
+        ({"hard": {"pods": "1500m"}}, "must be an integer"),
+        ({"hard": {"services": "1"}, "scopes": ["Terminating"]}, "unsupported scope applied to resource"),
+        ({"hard": {"pods": "1"}, "scopes": ["Terminating", "NotTerminating"]}, "conflicting scopes"),
+    ],
+)
+def test_a_quota_that_makes_no_sense_is_refused(simulate: Any, spec: dict[str, Any], said: str) -> None:
+    async def body(plane: Any) -> None:
+        wrong = msgspec.convert({"metadata": {"name": "q", "namespace": "default"}, "spec": spec}, ResourceQuota)
+        with pytest.raises(StatusError, match=said):
+            await plane.client.create(RESOURCE_QUOTAS, wrong)
 
     simulate(body)

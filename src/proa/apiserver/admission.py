@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from proa.apiserver.identity import User
 from proa.machinery.resource import Resource
+from proa.machinery.status import StatusError, forbidden
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -46,6 +47,11 @@ class Attributes:
     reinvoke: bool = False
     round: int = 0
     kept: dict[str, Any] = field(default_factory=dict)
+
+    def forbidden(self, why: str) -> StatusError:
+        """What a plugin raises to refuse; a new object that has no name yet goes by the one it will have."""
+        meta = (self.document or {}).get("metadata") or {}
+        return forbidden(self.resource, self.name or meta.get("name") or "", why)
 
 
 class Plugin(Protocol):

@@ -1,4 +1,5 @@
-"""What a cluster has before anybody asks: the system namespaces and the `kubernetes` Service with its endpoints.
+"""What a cluster has before anybody asks: the system namespaces, the system priority classes
+and the `kubernetes` Service with its endpoints.
 
 Idempotent: run at every start through the in-process client. Not here: roles (authz.bootstrap), add-ons (cluster).
 """
@@ -13,6 +14,8 @@ from proa.api.core_v1 import Endpoints, Namespace, Service
 from proa.api.core_v1.resources import ENDPOINTS, NAMESPACES, SERVICES
 from proa.api.discovery_v1 import EndpointSlice
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
+from proa.api.scheduling_v1 import PriorityClass
+from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.client.protocol import Client
 from proa.machinery.declare import Object
 from proa.machinery.resource import Resource
@@ -20,6 +23,10 @@ from proa.machinery.status import StatusError, is_already_exists, is_not_found
 
 T = TypeVar("T", bound=Object)
 
+SYSTEM_PRIORITIES = {
+    "system-cluster-critical": (2_000_000_000, "Pods the cluster cannot do without, on whatever node."),
+    "system-node-critical": (2_000_001_000, "Pods their own node cannot do without."),
+}
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -27,6 +34,13 @@ async def ensure_namespaces(client: Client) -> None:
     """The namespaces every cluster has."""
     for name in SYSTEM_NAMESPACES:
         await _ensure(client, NAMESPACES, msgspec.convert({"metadata": {"name": name}}, Namespace))
+
+
+async def ensure_priority_classes(client: Client) -> None:
+    """The priority classes of what a cluster cannot do without."""
+    for name, (value, description) in SYSTEM_PRIORITIES.items():
+        document = {"metadata": {"name": name}, "value": value, "description": description}
+        await _ensure(client, PRIORITY_CLASSES, msgspec.convert(document, PriorityClass))
 
 
 async def ensure_kubernetes_service(client: Client, cluster_ip: str, address: str, port: int) -> None:

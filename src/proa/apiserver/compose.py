@@ -17,11 +17,12 @@ from proa.aio.clock import Clock, SystemClock
 from proa.api.core_v1.resources import BINDINGS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
+from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator
 from proa.apiserver.actions import Action, PodActions
 from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.allocators.services import ServiceAllocator
-from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces
+from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces, ensure_priority_classes
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.conversion import View
 from proa.apiserver.dispatch import Dispatcher, Handle
@@ -116,6 +117,8 @@ class ApiServer:
         client = self.client_for(LOOPBACK)
         if NAMESPACES in self._builtin:
             await ensure_namespaces(client)
+        if PRIORITY_CLASSES in self._builtin:
+            await ensure_priority_classes(client)
         if SERVICES in self._builtin:
             services = await self.registry(SERVICES).list("", ReadOptions())
             self.allocator.load(msgspec.json.decode(item.body) for item in services.items)

@@ -140,6 +140,12 @@ def _shown(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def aggregated(errors: Iterable[str]) -> str:
+    """One error as itself, several as `[a, b]`; a repeated one is said once."""
+    texts = list(dict.fromkeys(errors))
+    return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]" if texts else ""
+
+
 class ErrorList(Sequence[FieldError]):
     """Collects field errors, so that a user sees all of them at once; each method takes the path first."""
 
@@ -218,8 +224,7 @@ class ErrorList(Sequence[FieldError]):
     @property
     def message(self) -> str:
         """One error as itself, several as `[a, b]`; a repeated one is said once."""
-        texts = list(dict.fromkeys(map(str, self._errors)))
-        return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]" if texts else ""
+        return aggregated(map(str, self._errors))
 
     def __len__(self) -> int:
         return len(self._errors)

@@ -73,6 +73,15 @@ def pod_limits(pod: Pod, *, overhead: bool = True) -> Amounts:
     return _with_overhead(total, amounts(pod.spec.overhead)) if overhead else total
 
 
+def declared(pod: Pod) -> tuple[Quantities, Quantities]:
+    """The requests and limits that the pod's spec says, without overhead."""
+    requests = _pod_amounts(
+        pod, lambda each: parsed(each.resources.requests), parsed(_requests(pod.spec.resources)), {}
+    )
+    limits = _pod_amounts(pod, lambda each: parsed(each.resources.limits), parsed(_limits(pod)), {})
+    return requests, limits
+
+
 def charged_requests(pod: Pod) -> Quantities:
     """What the pod's namespace is charged for (ResourceQuota): what it asks for or, if more, still has."""
     infeasible = is_resize_infeasible(pod)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from proa.api.core_v1 import Taint, Toleration
 
@@ -72,3 +72,29 @@ def toleration_seconds(taints: Iterable[Taint], tolerations: Iterable[Toleration
             return 0.0
         limits += [max(0.0, float(each.tolerationSeconds)) for each in used if each.tolerationSeconds is not None]
     return min(limits) if limits else None
+
+
+def merged_tolerations(tolerations: Sequence[Toleration]) -> tuple[Toleration, ...]:
+    """Those that say something which no other one says already; of equal ones the first."""
+    kept: list[Toleration] = []
+    for position, each in enumerate(tolerations):
+        later = (other for other in tolerations[position + 1 :] if other != each)
+        if not any(_covers(other, each) for other in (*kept, *later)):
+            kept.append(each)
+    return tuple(kept)
+
+
+def _covers(wide: Toleration, narrow: Toleration) -> bool:
+    """Whether `wide` tolerates whatever `narrow` does, for as long."""
+    if wide == narrow:
+        return True
+    if wide.key != narrow.key and (wide.key or wide.operator != "Exists"):
+        return False
+    if wide.effect and wide.effect != narrow.effect:
+        return False
+    limited = wide.effect == NO_EXECUTE and wide.tolerationSeconds is not None
+    if limited and (narrow.tolerationSeconds is None or narrow.tolerationSeconds > (wide.tolerationSeconds or 0)):
+        return False
+    if wide.operator == "Exists":
+        return True
+    return wide.operator in ("", "Equal") and narrow.operator == "Equal" and narrow.value == wide.value

@@ -40,6 +40,7 @@ from proa.api.core_v1 import (
     ServiceList,
     columns,
 )
+from proa.api.core_v1.quota_strategies import LimitRangeStrategy, ResourceQuotaStrategy
 from proa.api.core_v1.service_strategy import ServiceStrategy
 from proa.api.core_v1.strategies import (
     ConfigMapStrategy,
@@ -139,6 +140,7 @@ LIMIT_RANGES = Resource(
     singular="limitrange",
     short_names=("limits",),
     columns=columns.LIMIT_RANGES,
+    strategy=LimitRangeStrategy(),
 )
 
 NAMESPACES = Resource(
@@ -291,6 +293,7 @@ RESOURCE_QUOTAS = Resource(
     short_names=("quota",),
     subresources=(STATUS,),
     columns=columns.RESOURCE_QUOTAS,
+    strategy=ResourceQuotaStrategy(),
 )
 
 SECRETS = Resource(

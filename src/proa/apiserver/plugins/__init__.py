@@ -11,26 +11,54 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from proa.apiserver.admission import Plugin
+from proa.apiserver.plugins.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
+)
 from proa.apiserver.plugins.context import PluginContext
+from proa.apiserver.plugins.default_ingress_class import DefaultIngressClass
+from proa.apiserver.plugins.default_storage_class import DefaultStorageClass
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
+from proa.apiserver.plugins.limit_ranger import LimitRanger
+from proa.apiserver.plugins.mutating_webhooks import MutatingWebhooks
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
+from proa.apiserver.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from proa.apiserver.plugins.pod_quality import PodQuality
+from proa.apiserver.plugins.pod_topology_labels import PodTopologyLabels
 from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.resource_quota import ResourceQuota
+from proa.apiserver.plugins.runtime_class import RuntimeClass
 from proa.apiserver.plugins.service_account import ServiceAccount
+from proa.apiserver.plugins.storage_object_in_use_protection import StorageObjectInUseProtection
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
+from proa.apiserver.plugins.validating_webhooks import ValidatingWebhooks
 from proa.base.errors import ProaError
 
 PLUGINS: tuple[type[Any], ...] = (
     NamespaceLifecycle,
+    LimitRanger,
     ServiceAccount,
     NodeRestriction,
     TaintNodesByCondition,
     Priority,
     DefaultTolerationSeconds,
+    DefaultStorageClass,
+    StorageObjectInUseProtection,
+    PersistentVolumeClaimResize,
+    RuntimeClass,
+    CertificateApproval,
+    CertificateSigning,
+    ClusterTrustBundleAttest,
+    CertificateSubjectRestriction,
+    DefaultIngressClass,
+    PodTopologyLabels,
+    MutatingWebhooks,
     PodQuality,
+    ValidatingWebhooks,
     ResourceQuota,
     NotImplementedWarnings,
 )

@@ -18,7 +18,6 @@ _IDLE = {
     "statefulsets.apps": "no controller makes its pods",
     "persistentvolumeclaims": "no controller binds it to a volume",
     "persistentvolumes": "no controller binds it to a claim",
-    "limitranges": "it limits nothing",
 }
 _POD_TEMPLATES = {
     "pods": ("spec",),

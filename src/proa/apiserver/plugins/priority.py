@@ -1,34 +1,88 @@
-"""Priority: a pod's priority class becomes a number. Only the two system classes exist until scheduling.k8s.io does."""
+"""Priority: a pod's priority class becomes a number; at most one class is the default.
+
+The two system classes are objects like others, made at every start (`bootstrap`).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from proa.api.core_v1.resources import PODS
+from proa.api.scheduling_v1 import PriorityClass
+from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.apiserver.admission import Attributes, Operation
-from proa.apiserver.plugins.context import Stateless
+from proa.apiserver.plugins.context import PluginContext
 from proa.machinery.resource import Resource
-from proa.machinery.status import forbidden
+from proa.machinery.status import StatusError, is_not_found
 
-SYSTEM_CLASSES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-DEFAULT_PRIORITY = 0
+_NO_CLASS = PriorityClass(value=0, preemptionPolicy="PreemptLowerPriority")
+_HANDLED = frozenset(
+    {
+        ("pods", "CREATE"),
+        ("pods", "UPDATE"),
+        ("priorityclasses.scheduling.k8s.io", "CREATE"),
+        ("priorityclasses.scheduling.k8s.io", "UPDATE"),
+    }
+)
 
 
-class Priority(Stateless):
+class Priority:
     name = "Priority"
 
+    def __init__(self, context: PluginContext) -> None:
+        self._client = context.client
+        self._classes = context.informers.informer(PRIORITY_CLASSES)
+
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
-        return operation == "CREATE" and resource.qualified == "pods" and not subresource
+        return (resource.qualified, operation) in _HANDLED and not subresource
 
     async def mutate(self, attributes: Attributes) -> None:
+        if attributes.resource != PODS:
+            return
         assert attributes.document is not None
         spec = attributes.document["spec"]
-        name = spec.get("priorityClassName") or ""
-        if name and name not in SYSTEM_CLASSES:
-            why = f"no PriorityClass with name {name} was found"
-            raise forbidden(attributes.resource, attributes.name, why)
-        value = SYSTEM_CLASSES.get(name, DEFAULT_PRIORITY)
-        if spec.get("priority") not in (None, value):
-            why = f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; {value} is"
-            raise forbidden(attributes.resource, attributes.name, f"{why} the one of its priority class")
-        spec["priority"] = value
-        spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+        if attributes.old is not None:
+            for field in ("priority", "preemptionPolicy"):
+                if spec.get(field) is None and attributes.old["spec"].get(field) is not None:
+                    spec[field] = attributes.old["spec"][field]
+            return
+        found = await self._class(attributes, spec.get("priorityClassName") or "")
+        if found.metadata.name:
+            spec["priorityClassName"] = found.metadata.name
+        for field, kind, value in (
+            ("priority", "integer value of priority", found.value),
+            ("preemptionPolicy", "string value of PreemptionPolicy", found.preemptionPolicy),
+        ):
+            if value is None:
+                continue
+            if spec.get(field) not in (None, value):
+                why = f"the {kind} ({spec[field]}) must not be provided in pod spec; priority admission controller"
+                raise attributes.forbidden(f"{why} computed {value} from the given PriorityClass name")
+            spec[field] = value
+
+    async def validate(self, attributes: Attributes) -> None:
+        document = attributes.document
+        if attributes.resource == PODS or document is None or not document.get("globalDefault"):
+            return
+        default = self._default()
+        if default is not None and default.metadata.name != document["metadata"].get("name"):
+            why = f"PriorityClass {default.metadata.name} is already marked as default. Only one default can exist"
+            raise attributes.forbidden(why)
+
+    async def _class(self, attributes: Attributes, name: str) -> PriorityClass:
+        if not name:
+            return self._default() or _NO_CLASS
+        found = self._classes.get(name)
+        if found is not None:
+            return found
+        try:
+            return await self._client.get(PRIORITY_CLASSES, name)
+        except StatusError as error:
+            if not is_not_found(error):
+                raise
+            raise attributes.forbidden(f"no PriorityClass with name {name} was found") from None
+
+    def _default(self) -> PriorityClass | None:
+        """Should there be several after all, the least."""
+        defaults = (each for each in self._classes.list() if each.globalDefault)
+        return min(defaults, key=lambda each: each.value, default=None)

@@ -21,7 +21,7 @@ from proa.apiserver.plugins.context import PluginContext
 from proa.client.informer import NAMESPACE_INDEX
 from proa.machinery.decode import to_typed
 from proa.machinery.resource import Resource
-from proa.machinery.status import StatusError, forbidden, is_conflict, is_not_found
+from proa.machinery.status import StatusError, is_conflict, is_not_found
 from proa.rules.quota import EVALUATORS, IGNORED, Limited, QuotaRefusedError, Request, charge, evaluator_of
 
 _TRIES = 8
@@ -112,7 +112,7 @@ class ResourceQuota:
             try:
                 after = charge(quotas, each.request, now, self._limited)
             except QuotaRefusedError as error:
-                _settle(each, forbidden(attributes.resource, attributes.name, str(error)))
+                _settle(each, attributes.forbidden(str(error)))
                 continue
             if attributes.dry_run:
                 _settle(each)

@@ -28,6 +28,7 @@ from proa.rules.resources import (
     is_pod_level,
     parsed,
 )
+from proa.rules.volumes import attributes_classes, class_of
 
 REQUESTS, LIMITS = "requests.", "limits."
 COUNT_PREFIX = "count/"
@@ -167,7 +168,6 @@ class Claims(Count):
 
     _NAMES = ("persistentvolumeclaims", REQUESTS + "storage")
     _SUFFIXES = (".storageclass.storage.k8s.io/persistentvolumeclaims", ".storageclass.storage.k8s.io/requests.storage")
-    _CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 
     def handles(self, operation: str, subresource: str) -> bool:
         return operation in ("CREATE", "UPDATE") and (not subresource or (operation, subresource) == _STATUS_UPDATE)
@@ -176,7 +176,7 @@ class Claims(Count):
         return (
             not subresource
             or new.status.allocatedResources != old.status.allocatedResources
-            or scopes.attributes_classes(new) != scopes.attributes_classes(old)
+            or attributes_classes(new) != attributes_classes(old)
         )
 
     def names(self, names: Iterable[str]) -> list[str]:
@@ -191,7 +191,7 @@ class Claims(Count):
         storage = _storage(obj)
         if storage is not None:
             used[REQUESTS + "storage"] = storage
-        of_class = (obj.metadata.annotations or {}).get(self._CLASS_ANNOTATION, obj.spec.storageClassName)
+        of_class = class_of(obj)
         if of_class:
             used |= {f"{of_class}.storageclass.storage.k8s.io/{name}": value for name, value in used.items()}
         used[COUNT_PREFIX + self.qualified] = _ONE

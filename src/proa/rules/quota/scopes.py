@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from proa.api.core_v1 import PersistentVolumeClaim, Pod, PodAffinityTerm, ResourceQuota
 from proa.api.core_v1 import ScopedResourceSelectorRequirement as Scope
 from proa.rules.qos import BEST_EFFORT, qos_class
+from proa.rules.volumes import attributes_classes
 
 PRIORITY_CLASS, VOLUME_ATTRIBUTES_CLASS = "PriorityClass", "VolumeAttributesClass"
 
@@ -44,17 +45,6 @@ def claim_matches(scope: Scope, claim: PersistentVolumeClaim) -> bool:
 def is_terminating(pod: Pod) -> bool:
     """It is made to end: it has a deadline."""
     return pod.spec.activeDeadlineSeconds is not None and pod.spec.activeDeadlineSeconds >= 0
-
-
-def attributes_classes(claim: PersistentVolumeClaim) -> Collection[str]:
-    """The VolumeAttributesClasses that a claim has, wants or is on the way to."""
-    changing = claim.status.modifyVolumeStatus
-    names = (
-        claim.spec.volumeAttributesClassName,
-        claim.status.currentVolumeAttributesClassName,
-        changing.targetVolumeAttributesClassName if changing is not None else None,
-    )
-    return {name for name in names if name}
 
 
 def _selects(scope: Scope, values: Collection[str]) -> bool:

@@ -15,7 +15,6 @@ from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationS
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.pod_quality import PodQuality
-from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
 from proa.client.informer import Informers
 from proa.machinery.resource import Resource
@@ -70,14 +69,6 @@ async def test_a_malformed_quantity_is_left_to_validation() -> None:
     pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"containers": [container]}}
     await PodQuality().mutate(attributes(PODS, pod))
     assert "status" not in pod
-
-
-async def test_a_system_priority_class_becomes_its_number_and_an_unknown_one_is_refused() -> None:
-    pod: dict[str, Any] = {"spec": {"priorityClassName": "system-node-critical"}}
-    await Priority().mutate(attributes(PODS, pod))
-    assert pod["spec"]["priority"] == 2_000_001_000
-    with pytest.raises(StatusError, match="no PriorityClass with name mine was found"):
-        await Priority().mutate(attributes(PODS, {"spec": {"priorityClassName": "mine"}}))
 
 
 @pytest.mark.parametrize(
