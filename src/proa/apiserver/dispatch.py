@@ -14,7 +14,8 @@ from typing import Any
 
 from proa.apiserver.access import Access
 from proa.apiserver.metrics import RequestMetrics
-from proa.apiserver.reply import Reply, status_reply
+from proa.apiserver.reply import Reply
+from proa.apiserver.representation import status_answer
 from proa.apiserver.requestinfo import parse
 from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
@@ -88,7 +89,7 @@ class Dispatcher:
             await self._access.enter(request)
             return await self._handler(request)(request)
         except failures.StatusError as error:
-            return failed(error)
+            return failed(request, error)
         except ConnectionError:
             raise
         except Exception as error:
@@ -117,9 +118,9 @@ class Dispatcher:
         raise failures.method_not_allowed()
 
 
-def failed(error: failures.StatusError) -> Reply:
+def failed(request: Request, error: failures.StatusError) -> Reply:
     """The response to a failure somebody named."""
-    reply = status_reply(error.status)
+    reply = status_answer(request, error.status)
     if error.code == 401:
         reply.headers = (*reply.headers, ("WWW-Authenticate", "Bearer"))
     return reply
@@ -129,4 +130,5 @@ def broken(request: Request, error: Exception) -> Reply:
     """The response to a bug: its traceback goes to the log under an id, the id to the client."""
     mark = uuid.uuid4().hex[:12]
     log.error("%s %s failed (%s)", request.method, request.raw_path, mark, exc_info=error)
-    return status_reply(failures.internal_error(f"{type(error).__name__} (see the server's log for {mark})").status)
+    failure = failures.internal_error(f"{type(error).__name__} (see the server's log for {mark})")
+    return status_answer(request, failure.status)

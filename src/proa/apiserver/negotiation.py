@@ -1,7 +1,8 @@
 """Content types: what a request's body is written in, and what its sender can read.
 
-JSON is what is stored and served; YAML and protobuf are read. A client that prefers protobuf but takes JSON gets JSON.
-Not here: tables and other views of an object (`views`).
+JSON is what is stored; YAML and protobuf are read and written too. A `Negotiator` says what one kind of endpoint can
+answer with: custom resources have no protobuf, answers that are not stored have no table and no metadata. Not here:
+how an object becomes a table or protobuf (`representation`).
 """
 
 from __future__ import annotations
@@ -19,59 +20,119 @@ from proa.machinery.schema import schema_of
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
-_READ = (JSON, YAML, PROTOBUF)
-_ANY = frozenset({"*/*", "application/*", JSON})
+MEDIA_TYPES = (JSON, YAML, PROTOBUF)
 
-View = Literal["object", "table", "metadata"]
+View = Literal["object", "table", "metadata", "metadata list"]
 
 
 class Accepted(NamedTuple):
-    """How to answer. include_objects of a table is a query parameter, not part of this."""
+    """How to answer. version: of meta.k8s.io, for a view. pretty: laid out for people, None when that is not said."""
 
     view: View
     media_type: str
+    version: str = "v1"
+    pretty: bool | None = None
 
 
-PLAIN = Accepted("object", JSON)
+PLAIN = Accepted("object", JSON, pretty=False)
+"""The common case: objects as the bytes that are kept. Compared by identity."""
+_ANY = Accepted("object", JSON)
 _AS: dict[str, View] = {
     "Table": "table",
     "PartialObjectMetadata": "metadata",
-    "PartialObjectMetadataList": "metadata",
+    "PartialObjectMetadataList": "metadata list",
 }
-_remembered: dict[str, Accepted] = {"": PLAIN, "*/*": PLAIN, JSON: PLAIN, "application/json, */*": PLAIN}
 
 
-def accepted(header: str) -> Accepted:
-    """The first entry of an Accept header that can be served. Raises StatusError 406."""
-    found = _remembered.get(header)
-    if found is None:
-        found = _parse_accept(header)
-        if len(_remembered) < 1000:
-            _remembered[header] = found
-    return found
+class Negotiator:
+    """What one kind of endpoint can answer with: `negotiator(accept_header)`; answers are remembered.
 
+    objects: the media types of the object itself, the first for who does not say. views: whether there are tables and
+    metadata of it.
+    """
 
-def _parse_accept(header: str) -> Accepted:
-    clauses = []
-    for position, clause in enumerate(header.split(",")):
-        kind, _, rest = clause.strip().partition(";")
-        parameters = dict(each.strip().partition("=")[::2] for each in rest.split(";") if each.strip())
-        try:
-            quality = float(parameters.get("q", "1"))
-        except ValueError:
-            quality = 0.0
-        clauses.append((-quality, position, kind.strip().lower(), parameters))
-    for _, _, kind, parameters in sorted(clauses, key=lambda each: each[:2]):
-        if kind == YAML and not parameters.get("as"):
-            return Accepted("object", YAML)
-        if kind not in _ANY:
-            continue
-        wanted = parameters.get("as", "")
-        if not wanted:
+    def __init__(self, *objects: str, views: bool = False) -> None:
+        self._objects = objects
+        self._views = views
+        self._remembered: dict[str, Accepted] = {"": _ANY, "*/*": _ANY, JSON: PLAIN, "application/json, */*": PLAIN}
+
+    def __call__(self, header: str) -> Accepted:
+        """The best entry of an Accept header that can be served. Raises StatusError 406."""
+        found = self._remembered.get(header)
+        if found is None:
+            found = self._parse(header)
+            if len(self._remembered) < 1000:
+                self._remembered[header] = found
+        return found
+
+    def watch(self, header: str) -> Accepted:
+        """The same for a watch, which is never YAML."""
+        found = self(header)
+        if found.media_type == YAML:
+            kinds = [f"{kind};stream=watch" for kind in self._objects if kind != YAML]
+            raise failures.not_acceptable(kinds)
+        return found
+
+    def _parse(self, header: str) -> Accepted:
+        for clause in _clauses(header):
+            found = self._fitting(clause)
+            if found is not None:
+                return found
+        raise failures.not_acceptable(self._objects)
+
+    def _fitting(self, clause: _Clause) -> Accepted | None:
+        parameters = clause.parameters
+        view: View = "object"
+        version = "v1"
+        if "as" in parameters:
+            if not self._views or parameters.get("g") != "meta.k8s.io" or parameters["as"] not in _AS:
+                return None
+            view, version = _AS[parameters["as"]], parameters.get("v", "")
+            if version not in ("v1", "v1beta1"):
+                return None
+        if parameters.get("stream", "watch") != "watch":
+            return None
+        kinds = self._objects if view == "object" else (JSON, YAML) if view == "table" else MEDIA_TYPES
+        media_type = next((kind for kind in kinds if clause.allows(kind)), None)
+        if media_type is None:
+            return None
+        pretty = parameters["pretty"] == "1" if "pretty" in parameters else None
+        if view == "object" and media_type == JSON and pretty is None and "*" not in clause.kind:
             return PLAIN
-        if wanted in _AS and parameters.get("g") == "meta.k8s.io" and parameters.get("v") == "v1":
-            return Accepted(_AS[wanted], JSON)
-    raise failures.not_acceptable((JSON, YAML))
+        return Accepted(view, media_type, version, pretty)
+
+
+class _Clause(NamedTuple):
+    kind: str
+    parameters: dict[str, str]
+
+    def allows(self, media_type: str) -> bool:
+        return self.kind in (media_type, "*/*", "*") or self.kind == media_type.partition("/")[0] + "/*"
+
+
+def _clauses(header: str) -> list[_Clause]:
+    """The entries of an Accept header, the one wanted most first: by quality, exact types before patterns."""
+    found = []
+    for position, text in enumerate(header.split(",")):
+        kind, _, rest = text.strip().partition(";")
+        parameters = {
+            name.strip().lower(): value.strip().strip('"')
+            for name, _, value in (each.partition("=") for each in rest.split(";") if each.strip())
+        }
+        try:
+            quality = float(parameters.pop("q", "1"))
+        except ValueError:
+            quality = 1.0
+        if quality > 0:
+            clause = _Clause(kind.strip().lower(), parameters)
+            found.append((-quality, clause.kind.count("*"), position, clause))
+    return [clause for _, _, _, clause in sorted(found, key=lambda each: each[:3])]
+
+
+STORED = Negotiator(*MEDIA_TYPES, views=True)
+CUSTOM = Negotiator(JSON, YAML, views=True)
+COMPUTED = Negotiator(*MEDIA_TYPES)
+"""Answers that are no stored object: actions, reviews, failures, discovery."""
 
 
 def media_type(header: str) -> str:
@@ -79,17 +140,17 @@ def media_type(header: str) -> str:
     return header.partition(";")[0].strip().lower()
 
 
-def decode_body(content_type: str, body: bytes, kind: type[Object]) -> tuple[Document, bytes | None]:
+def decode_body(content_type: str, body: bytes, kind: type[Object] | None) -> tuple[Document, bytes | None]:
     """The document of a request body, and the bytes if they are JSON. kind: what it should be, which protobuf needs to
-    know. Raises StatusError 400, 415."""
+    know; None where there is no protobuf. Raises StatusError 400, 415."""
     written_in = media_type(content_type)
     if written_in in ("", JSON):
         return decode.decode_json(body), body
     if written_in == YAML:
         return decode_yaml(body), None
-    if written_in == PROTOBUF:
+    if written_in == PROTOBUF and kind is not None:
         return decode_protobuf(body, kind), None
-    raise failures.unsupported_media_type(_READ)
+    raise failures.unsupported_media_type(MEDIA_TYPES if kind is not None else (JSON, YAML))
 
 
 def decode_protobuf(body: bytes, kind: type[Object]) -> Document:

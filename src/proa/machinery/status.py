@@ -149,6 +149,12 @@ def not_acceptable(accepted: Iterable[str]) -> StatusError:
     )
 
 
+def not_acceptable_view(view: str, found: str) -> StatusError:
+    """406: the view exists, but not of what was found."""
+    message = f"you requested {view}, but the requested object is {found}"
+    return _failure(406, "NotAcceptable", message, StatusDetails())
+
+
 def already_exists(resource: Qualified, name: str) -> StatusError:
     """409: `pods "x" already exists`."""
     return _failure(409, "AlreadyExists", f"{resource.qualified} {quoted(name)} already exists", _about(resource, name))

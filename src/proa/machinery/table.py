@@ -18,7 +18,8 @@ from proa.machinery.resource import Column
 Document = Mapping[str, Any]
 IncludeObject = Literal["Metadata", "Object", "None"]
 
-API_VERSION = "meta.k8s.io/v1"
+GROUP = "meta.k8s.io"
+API_VERSION = f"{GROUP}/v1"
 
 
 def include_object(text: str) -> IncludeObject:
@@ -42,13 +43,14 @@ def table(
     include: IncludeObject = "Metadata",
     list_meta: Mapping[str, Any] | None = None,
     headers: bool = True,
+    version: str = "v1",
 ) -> dict[str, Any]:
     """A `Table`. now: seconds since 1970, for ages. list_meta: the list's metadata, or a single object's
-    resourceVersion. headers: the columns; a watch sends them in its first event only."""
+    resourceVersion. headers: the columns; a watch sends them in its first event only. version: of meta.k8s.io."""
     columns = columns or (NAME, AGE)
     return {
         "kind": "Table",
-        "apiVersion": API_VERSION,
+        "apiVersion": f"{GROUP}/{version}",
         "metadata": dict(list_meta or {}),
         "columnDefinitions": [_definition(each) for each in columns] if headers else [],
         "rows": [_row(each, columns, now, include) for each in documents],

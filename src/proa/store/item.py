@@ -55,7 +55,7 @@ OPAQUE = Codec()
 class Item:
     """One object at one revision. Immutable to all but its own memo."""
 
-    __slots__ = ("_codec", "_index", "_object", "body", "key", "revision", "views")
+    __slots__ = ("_codec", "_index", "_object", "body", "key", "packed", "revision", "views")
 
     def __init__(self, key: str, revision: int, body: bytes, codec: Codec = OPAQUE) -> None:
         self.key = key
@@ -65,6 +65,8 @@ class Item:
         self._codec = codec
         self._index: Index | None = None
         self._object: Any = None
+        self.packed: bytes | None = None
+        """The object in another encoding, kept here by who made it."""
         self.views: dict[Any, Item | None] | None = None
         """What others made of the item, by whom; None: they show the item itself."""
 
@@ -84,6 +86,11 @@ class Item:
         """The decoded object, decoded at the first call and shared by all: never change it."""
         if self._object is None:
             self._object = self._codec.decode(self.body)
+        return self._object
+
+    @property
+    def kept_object(self) -> Any:
+        """The decoded object if somebody has asked for it before, else None."""
         return self._object
 
     def hold(self, decoded: Any) -> None:
@@ -153,12 +160,23 @@ class Event:
             line = lines[type] = self.shown(type).line(type)
         return line
 
+    def made(self, key: str, make: Callable[[Item], bytes], type: EventType) -> bytes:
+        """What `make` makes of the item shown for `type`, made once and shared as the lines are."""
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = {}
+        found = lines.get(key + type)
+        if found is None:
+            found = lines[key + type] = make(self.shown(type))
+        return found
+
     def forget(self) -> None:
         """Drop what can be built again, lines and what was decoded of the state before: nearly all have had it."""
         self._lines = None
         self._gone = None
         if self.previous is not None:
             self.previous._object = None
+            self.previous.packed = None
             self.previous._index = None
             self.previous.views = None
 

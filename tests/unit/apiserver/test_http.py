@@ -192,14 +192,6 @@ async def test_people_get_a_table_and_caches_get_metadata(http: aiohttp.ClientSe
             assert '"data"' not in json.dumps(body[key])
 
 
-async def test_a_client_that_prefers_protobuf_but_takes_json_gets_json(http: aiohttp.ClientSession) -> None:
-    accept = {"Accept": "application/vnd.kubernetes.protobuf,application/json"}
-    async with http.get(MAPS, headers=accept) as answer:
-        assert (await answer.json())["kind"] == "ConfigMapList"
-    async with http.get(MAPS, headers={"Accept": "application/vnd.kubernetes.protobuf"}) as answer:
-        assert answer.status == 406
-
-
 async def test_warnings_are_headers(http: aiohttp.ClientSession) -> None:
     async with http.post(MAPS, json={**config_map("a"), "dota": 1}) as answer:
         assert answer.headers["Warning"] == '299 - "unknown field \\"dota\\""'

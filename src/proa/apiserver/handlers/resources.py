@@ -6,25 +6,23 @@ here: subresources with a meaning of their own (the other modules of this packag
 
 from __future__ import annotations
 
-import builtins
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from proa.apiserver import patching
 from proa.apiserver.components import ComponentStatuses
-from proa.apiserver.handlers import views
-from proa.apiserver.listing import ItemList
-from proa.apiserver.negotiation import PLAIN, YAML, Accepted, accepted, decode_body, encode_yaml, media_type
+from proa.apiserver.negotiation import decode_body, media_type
 from proa.apiserver.options import WriteOptions, dry_run, flag, integer, read_options, watch_options
 from proa.apiserver.registry import Registry
-from proa.apiserver.reply import JSON, Reply, Stream, json_reply, warning_headers
-from proa.apiserver.server import Request, Response, compressed
-from proa.apiserver.watching import Watch, error_line
+from proa.apiserver.reply import Reply, Stream, warning_headers
+from proa.apiserver.representation import Line, Representation, answer
+from proa.apiserver.server import GZIP_FROM, Request, Response, compressed
+from proa.apiserver.watching import Watch
 from proa.machinery import status as failures
 from proa.machinery.conform import normalise
-from proa.machinery.decode import FieldValidation, to_typed
-from proa.machinery.meta import DeleteOptions
+from proa.machinery.decode import FieldValidation, to_document, to_typed
+from proa.machinery.meta import DeleteOptions, Status
 from proa.machinery.schema import schema_of
 from proa.store.item import Item
 
@@ -55,59 +53,32 @@ class ResourceHandlers:
 
     def __init__(self, registry: Registry | ComponentStatuses) -> None:
         self._registry = cast(Registry, registry)  # of what is computed only the reading verbs are served
-        resource = registry.resource
-        kind = resource.list_type.__name__ if resource.list_type is not None else resource.kind + "List"
-        self._list_open = f'{{"kind":"{kind}","apiVersion":"{resource.api_version}","metadata":{{"resourceVersion":"'
+        self._shown = Representation(registry.resource)
 
     async def get(self, request: Request) -> Response:
         info = request.info
         version = request.query.get("resourceVersion", "") if request.query_string else ""
         item = await self._registry.get(info.namespace, info.name, version)
-        accept = accepted(request.headers.get("Accept", ""))
-        return Reply(200, item.body) if accept is PLAIN else self._one(request, accept, item)
+        reply = self._shown.one(request, item)
+        return reply if len(item.body) <= GZIP_FROM else await compressed(reply, _encodings(request))
 
     async def list(self, request: Request) -> Response:
         query = request.query if request.query_string else {}
-        accept = accepted(request.headers.get("Accept", ""))
         page = await self._registry.list(request.info.namespace, read_options(query))
-        if accept.view != "object":
-            reply = views.list_reply(self._registry.resource, accept, page, query)
-        else:
-            reply = Reply(200, self.list_parts(page))
-            if accept.media_type == YAML:
-                reply = _as_yaml(reply)
-        encoding = request.headers.get("Accept-Encoding", "")
-        return await compressed(reply, encoding) if encoding else reply
-
-    def list_parts(self, page: ItemList) -> builtins.list[bytes]:
-        """The body of a list, in parts: the items' bytes as they are, with what goes between them."""
-        head = f'{self._list_open}{page.revision}"'
-        if page.continue_:
-            head += f',"continue":"{page.continue_}"'
-            if page.remaining is not None:
-                head += f',"remainingItemCount":{page.remaining}'
-        items = page.items
-        parts = [(head + '},"items":[').encode()]
-        for at in range(0, len(items), 64):
-            parts.append(b",".join([item.body for item in items[at : at + 64]]))
-            parts.append(b",")
-        parts[-1 if items else len(parts) :] = [b"]}\n"]
-        return parts
+        reply = await self._shown.page(request, page)
+        encodings = _encodings(request)
+        return await compressed(reply, encodings) if encodings else reply
 
     async def watch(self, request: Request) -> Response:
-        query = request.query
-        accept = accepted(request.headers.get("Accept", ""))
-        options = watch_options(query, random.uniform(_WATCH_SECONDS, 2 * _WATCH_SECONDS))
+        media_type, line, failure = self._shown.watch(request)
+        options = watch_options(request.query, random.uniform(_WATCH_SECONDS, 2 * _WATCH_SECONDS))
         try:
             watch = await self._registry.watch(request.info.namespace, options)
         except failures.StatusError as error:
             if error.code != 410:
                 raise
-            return Stream(_only(error_line(error.status)), content_type="application/json")
-        include = query.get("includeObject", "")
-        line = views.watch_line(self._registry.resource, accept, include)
-        kind = "application/json;stream=watch" if "stream=watch" in request.headers.get("Accept", "") else JSON
-        return Stream(_lines(watch, line), content_type=kind)
+            return Stream(_only(failure(error.status)), media_type)
+        return Stream(_lines(watch, line, failure), media_type)
 
     async def create(self, request: Request) -> Response:
         info = request.info
@@ -152,7 +123,8 @@ class ResourceHandlers:
         options.document = delete_options
         outcome = await self._registry.delete(info.namespace, info.name, delete_options, options)
         if outcome.now and not _returns_deleted(self._registry):
-            return json_reply(self._registry.deleted_status(info.name, outcome.uid))
+            status = self._registry.deleted_status(info.name, outcome.uid)
+            return answer(request, to_document(status), Status, headers=warning_headers(options.warnings))
         return self._written(request, outcome.item, options)
 
     async def deletecollection(self, request: Request) -> Response:
@@ -162,25 +134,18 @@ class ResourceHandlers:
         options.document = delete_options
         read = read_options(request.query)
         found = await self._registry.delete_collection(request.info.namespace, read, delete_options, options)
-        return Reply(200, self.list_parts(found))
+        return await self._shown.page(request, found)
 
     async def _body(self, request: Request) -> tuple[dict[str, Any], bytes | None]:
-        kind = self._registry.resource.type
+        resource = self._registry.resource
+        kind = None if resource.custom else resource.type
         return decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
 
     def _written(self, request: Request, item: Item, options: WriteOptions, status: int = 200) -> Reply:
-        accept = accepted(request.headers.get("Accept", ""))
-        reply = Reply(status, item.body) if accept is PLAIN else self._one(request, accept, item)
-        reply.status = status
+        reply = self._shown.one(request, item, status)
         if options.warnings:
             reply.headers = (*reply.headers, *warning_headers(options.warnings))
         return reply
-
-    def _one(self, request: Request, accept: Accepted, item: Item) -> Reply:
-        if accept.view != "object":
-            return views.one_reply(self._registry.resource, accept, item, request.query)
-        reply = Reply(200, item.body)
-        return _as_yaml(reply) if accept.media_type == YAML else reply
 
 
 # Upstream answers a completed delete of these with the object, of all others with a Status.
@@ -220,24 +185,20 @@ def checked_delete_options(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _as_yaml(reply: Reply) -> Reply:
-    body = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
-    return Reply(reply.status, encode_yaml(body), YAML, reply.headers)
-
-
 async def _only(line: bytes) -> AsyncIterator[bytes]:
     yield line
 
 
-async def _lines(watch: Watch, line: views.Line | None) -> AsyncIterator[bytes]:
+async def _lines(watch: Watch, line: Line, failure: Callable[[Status], bytes]) -> AsyncIterator[bytes]:
     """The chunks of a watch response: all lines of a batch at once; a failure is its last line."""
     try:
         async for batch in watch.batches():
-            if line is None:
-                yield b"".join([shown.line() for shown in batch])
-            else:
-                yield b"".join([line(shown) for shown in batch])
+            yield b"".join([line(shown) for shown in batch])
     except failures.StatusError as error:
-        yield error_line(error.status)
+        yield failure(error.status)
     finally:
         watch.close()
+
+
+def _encodings(request: Request) -> str:
+    return request.headers.get("Accept-Encoding", "")

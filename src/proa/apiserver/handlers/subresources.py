@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -15,17 +15,18 @@ from proa.apiserver import metadata, patching
 from proa.apiserver.actions import Action, checked_body
 from proa.apiserver.handlers.resources import write_options
 from proa.apiserver.metadata import Document
-from proa.apiserver.negotiation import JSON, accepted, decode_body, media_type
+from proa.apiserver.negotiation import COMPUTED, decode_body, media_type
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.registry import Registry
-from proa.apiserver.reply import Reply, json_reply, warning_headers
+from proa.apiserver.reply import warning_headers
+from proa.apiserver.representation import Representation, answer
 from proa.apiserver.server import Request, Response
-from proa.machinery import decode, patch
+from proa.machinery import patch
 from proa.machinery import status as failures
 from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.meta import LabelSelector
-from proa.machinery.resource import ObjectType, ScalePaths
+from proa.machinery.resource import ScalePaths
 from proa.machinery.schema import schema_of
 from proa.machinery.selectors import label_selector
 from proa.store.item import Item
@@ -36,12 +37,11 @@ def action_handler(action: Action, kind: type[Object]) -> Callable[[Request], Aw
 
     async def handle(request: Request) -> Response:
         info = request.info
-        if accepted(request.headers.get("Accept", "")).view != "object":
-            raise failures.not_acceptable((JSON,))  # an answer that is not stored has no table and no metadata
+        COMPUTED(request.headers.get("Accept", ""))  # refused before anything is done
         body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
         options = write_options(request, raw)
-        answer = await action(info.namespace, info.name, body, options)
-        return json_reply(answer, 201, warning_headers(options.warnings))
+        done = await action(info.namespace, info.name, body, options)
+        return answer(request, done, kind, 201, warning_headers(options.warnings))
 
     return handle
 
@@ -56,7 +56,7 @@ class ScaleHandlers:
     async def get(self, request: Request) -> Response:
         info = request.info
         item = await self._registry.get(info.namespace, info.name)
-        return json_reply(self.scale_of(item))
+        return answer(request, self.scale_of(item), Scale)
 
     async def update(self, request: Request) -> Response:
         body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), Scale)
@@ -126,7 +126,7 @@ class ScaleHandlers:
             return document
 
         item = await self._registry.change(info.namespace, info.name, scaled, options, "scale")
-        return json_reply(self.scale_of(item), 200, warning_headers(options.warnings))
+        return answer(request, self.scale_of(item), Scale, headers=warning_headers(options.warnings))
 
 
 class PartHandlers:
@@ -135,10 +135,11 @@ class PartHandlers:
     def __init__(self, registry: Registry, take: Callable[[Document, Document], None]) -> None:
         self._registry = registry
         self._take = take
+        self._shown = Representation(registry.resource)
 
     async def get(self, request: Request) -> Response:
         item = await self._registry.get(request.info.namespace, request.info.name)
-        return Reply(200, item.body)
+        return self._shown.one(request, item)
 
     async def update(self, request: Request) -> Response:
         kind = self._registry.resource.type
@@ -170,13 +171,14 @@ class PartHandlers:
         resource = self._registry.resource
         metadata.check_kind(document, resource.api_version, resource.kind)
         document["apiVersion"], document["kind"] = resource.api_version, resource.kind
-        schema = schema_of(cast(ObjectType, resource.type))
-        options.warnings += decode.field_validation(document, schema, options.field_validation, options.raw)
+        options.warnings += resource.form.shape(document, options.field_validation, options.raw)
 
     async def _write(self, request: Request, change: Callable[[Document], Document], options: WriteOptions) -> Response:
         info = request.info
         item = await self._change(info.namespace, info.name, change, options, info.subresource)
-        return Reply(200, item.body, headers=warning_headers(options.warnings))
+        reply = self._shown.one(request, item)
+        reply.headers = (*reply.headers, *warning_headers(options.warnings))
+        return reply
 
     async def _change(
         self,
