@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from proa.machinery import timestamps
+from proa.machinery.protobuf import unions
 from proa.machinery.protobuf.layout import Group, is_wrapped, layout
+from proa.machinery.protobuf.unions import union
 from proa.machinery.protobuf.wire import (
     MALFORMED,
     ProtobufError,
@@ -104,16 +106,16 @@ def _group(takers: Mapping[int, _Take]) -> _Take:
 def _taker(owner: ObjectSchema, field: Property) -> _Take:
     name, schema = field.name, field.schema
     if isinstance(schema, ListSchema):
-        return _wrapped_list(name, schema) if is_wrapped(owner, field) else _list(name, schema)
+        return _wrapped_list(name, schema, owner) if is_wrapped(owner, field) else _list(name, schema, owner)
     if isinstance(schema, MapSchema):
-        entry = _entry(schema)
+        entry = _entry(schema, owner)
 
         def take_entry(document: Document, value: Value, depth: int) -> None:
             key, found = entry(value, depth + 1)
             document.setdefault(name, {})[key] = found
 
         return take_entry
-    read = _reader(schema)
+    read = _reader(schema, owner)
     # Go writes the zero value of a field that is no pointer; in JSON it is left out.
     keeps_zero = field.nullable or field.always or isinstance(schema, AnySchema)
 
@@ -125,8 +127,8 @@ def _taker(owner: ObjectSchema, field: Property) -> _Take:
     return take
 
 
-def _list(name: str, schema: ListSchema) -> _Take:
-    read = _reader(schema.item)
+def _list(name: str, schema: ListSchema, owner: ObjectSchema) -> _Take:
+    read = _reader(schema.item, owner)
     packable = isinstance(schema.item, ScalarSchema) and schema.item.type == "integer"
 
     def take(document: Document, value: Value, depth: int) -> None:
@@ -142,8 +144,8 @@ def _list(name: str, schema: ListSchema) -> _Take:
     return take
 
 
-def _wrapped_list(name: str, schema: ListSchema) -> _Take:
-    read = _reader(schema)
+def _wrapped_list(name: str, schema: ListSchema, owner: ObjectSchema) -> _Take:
+    read = _reader(schema, owner)
 
     def take(document: Document, value: Value, depth: int) -> None:
         document[name] = read(value, depth)
@@ -151,27 +153,32 @@ def _wrapped_list(name: str, schema: ListSchema) -> _Take:
     return take
 
 
-def _reader(schema: Schema) -> _Read:
+def _reader(schema: Schema, owner: ObjectSchema) -> _Read:
+    """What reads one value; owner: the type whose field it is in."""
     match schema:
         case ObjectSchema():
             return lambda value, depth: _message(schema)(as_bytes(value), depth)
         case ListSchema():
             # A list that is the value of a map is a message of its own (ExtraValue), with the items in field 1.
-            item = _reader(schema.item)
+            item = _reader(schema.item, owner)
             return lambda value, depth: [
                 item(each, depth + 1) for number, each in fields(as_bytes(value)) if number == 1
             ]
         case MapSchema():
-            return _entry(schema)
+            return _entry(schema, owner)
         case AnySchema():
-            return lambda value, depth: _raw(value)
+            kind = union(schema)
+            if not kind:
+                return lambda value, depth: _raw(value)
+            below = _reader(owner, owner)
+            return lambda value, depth: unions.read(kind, value, depth, below)
         case _:
             return _scalar(schema)
 
 
-def _entry(schema: MapSchema) -> _Read:
+def _entry(schema: MapSchema, owner: ObjectSchema) -> _Read:
     inner = schema.value
-    read = _reader(inner)
+    read = _reader(inner, owner)
 
     def entry(value: Value, depth: int) -> tuple[str, Any]:
         key = ""

@@ -16,8 +16,11 @@ from typing import Any
 import msgspec
 
 from proa.machinery import quantity, timestamps
+from proa.machinery.conform import normalise, prune
 from proa.machinery.declare import Object
+from proa.machinery.protobuf import unions
 from proa.machinery.protobuf.layout import Group, is_pointer, is_wrapped, layout
+from proa.machinery.protobuf.unions import union
 from proa.machinery.protobuf.wire import BYTES, FIXED64, VARINT, delimited, enveloped, tag, varint
 from proa.machinery.schema import (
     AnySchema,
@@ -30,6 +33,8 @@ from proa.machinery.schema import (
     derived,
     schema_of,
 )
+
+_NOBODY = ObjectSchema("", {})
 
 Write = Callable[[Any], bytes]
 """A value to its field, tag and all; of a message, an object to what is inside."""
@@ -73,7 +78,7 @@ def _compiled(schema: ObjectSchema, group: Group, attributes: Mapping[str, str])
             scope[write] = _embedded(number, _compiled(schema, member, attributes))
             terms.append(f"{write}(obj)")
             continue
-        scope[write] = _field(number, member, wrapped=is_wrapped(schema, member))
+        scope[write] = _field(number, member, schema)
         value = f"(value := obj.{attributes[member.name]})"
         scope[empty] = b"" if is_pointer(schema, member) else _empty(number, member)
         told_apart = member.nullable or _is_int_or_string(member.schema)  # the number 0 is not the text ''
@@ -95,7 +100,7 @@ def _empty(number: int, member: Property) -> bytes:
         case ScalarSchema(format="byte"):
             return b""  # nil and empty are the same to Go here
         case ScalarSchema() as scalar:
-            return _writer(number, scalar)(scalar.zero)
+            return _writer(number, scalar, _NOBODY)(scalar.zero)
         case _:
             return b""
 
@@ -107,24 +112,30 @@ def _is_int_or_string(schema: Schema) -> bool:
 # --- values ---
 
 
-def _field(number: int, member: Property, *, wrapped: bool) -> Write:
+def _field(number: int, member: Property, owner: ObjectSchema) -> Write:
     if not isinstance(member.schema, ListSchema):
-        return _writer(number, member.schema)
-    if not wrapped:
-        return _list(number, member.schema)
-    return _embedded(number, _list(1, member.schema))
+        return _writer(number, member.schema, owner)
+    if not is_wrapped(owner, member):
+        return _list(number, member.schema, owner)
+    return _embedded(number, _list(1, member.schema, owner))
 
 
-def _writer(number: int, schema: Schema) -> Write:
+def _writer(number: int, schema: Schema, owner: ObjectSchema) -> Write:
+    """What writes one value; owner: the type whose field it is in."""
     match schema:
         case ObjectSchema():
             return _embedded(number, _lazily(schema))
         case ListSchema():
-            return _embedded(number, _list(1, schema))  # a list inside of a map or list is a message of its own
+            # a list inside of a map or list is a message of its own
+            return _embedded(number, _list(1, schema, owner))
         case MapSchema():
-            return _map(number, schema.value)
+            return _map(number, schema.value, owner)
         case AnySchema():
-            return _embedded(number, _json)
+            kind = union(schema)
+            if not kind:
+                return _embedded(number, _json)
+            plain = _plainly(owner)
+            return _embedded(number, lambda value: unions.write(kind, value, plain))
         case ScalarSchema(type="string"):
             return _string_like(number, schema)
         case ScalarSchema(type="integer"):
@@ -164,6 +175,19 @@ def _lazily(schema: ObjectSchema) -> Write:
     return write
 
 
+def _plainly(schema: ObjectSchema) -> Write:
+    """What writes plain documents of a declared type."""
+    write = _lazily(schema)
+
+    def plain(document: Any) -> bytes:
+        shaped = msgspec.json.decode(msgspec.json.encode(document))
+        normalise(shaped, schema)
+        prune(shaped, schema)
+        return write(msgspec.convert(shaped, schema.type))
+
+    return plain
+
+
 @lru_cache
 def _starts(number: int) -> list[bytes]:
     """A field's tag with every length that is one byte."""
@@ -182,13 +206,13 @@ def _embedded(number: int, inner: Write) -> Write:
     return write
 
 
-def _list(number: int, schema: ListSchema) -> Write:
-    item = _writer(number, schema.item)
+def _list(number: int, schema: ListSchema, owner: ObjectSchema) -> Write:
+    item = _writer(number, schema.item, owner)
     return lambda values: b"".join([item(value) for value in values])
 
 
-def _map(number: int, value_schema: Schema) -> Write:
-    key, value = _writer(1, ScalarSchema("string")), _writer(2, value_schema)
+def _map(number: int, value_schema: Schema, owner: ObjectSchema) -> Write:
+    key, value = _TEXT, _writer(2, value_schema, owner)
     entry = _embedded(number, lambda pair: key(pair[0]) + value(pair[1]))
     return lambda values: b"".join([entry(pair) for pair in sorted(values.items())])
 
