@@ -93,9 +93,7 @@ def field_validation(
     can trust it. raw: the JSON body, where duplicate fields are to be found. Raises StatusError (400) for a wrong type,
     and in Strict mode for unknown and duplicate fields.
     """
-    problems: list[str] = []
-    if raw is not None and mode is not FieldValidation.IGNORE and _may_have_duplicates(raw, document):
-        problems = [f"duplicate field {quoted(path)}" for path in duplicate_fields(raw)]
+    problems = [f"duplicate field {quoted(path)}" for path in duplicates(document, raw, mode)]
     if schema.type is None or not _fits(document, schema.type):
         normalise(document, schema)
         unknown = prune(document, schema)
@@ -110,6 +108,13 @@ def field_validation(
         problems.sort(key=lambda text: text.startswith("duplicate"))
         raise cannot_handle(document, schema, [(None, "strict decoding error: " + ", ".join(problems))])
     return problems
+
+
+def duplicates(document: Document, raw: bytes | None, mode: FieldValidation) -> list[str]:
+    """The paths of fields that are in the JSON body more than once, where anybody wants to know."""
+    if raw is None or mode is FieldValidation.IGNORE or not _may_have_duplicates(raw, document):
+        return []
+    return duplicate_fields(raw)
 
 
 def to_typed(document: Document, declared: type[T]) -> T:

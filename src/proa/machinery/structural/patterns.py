@@ -1,0 +1,36 @@
+"""Patterns of schemas are RE2: linear in time, so that no pattern is a weapon. The library loads when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+
+@lru_cache(maxsize=4096)
+def searcher(pattern: str) -> Callable[[str], bool]:
+    """Whether the pattern is found anywhere in a text. Raises ValueError for a malformed one."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern, options)
+    except re2.error as error:
+        raise ValueError(_text(error)) from None
+    search = compiled.search
+    return lambda text: search(text) is not None
+
+
+def problem(pattern: str) -> str:
+    """What is wrong with a pattern, '' when nothing is."""
+    try:
+        searcher(pattern)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _text(error: Exception) -> str:
+    text = error.args[0] if error.args else ""
+    said = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    return f"error parsing regexp: {said}"
