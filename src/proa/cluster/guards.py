@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 from proa.aio.clock import Clock
 from proa.apiserver.access import Anonymous
+from proa.apiserver.admission import Plugin
 from proa.apiserver.authn.certificates import CertificateAuthenticator
 from proa.apiserver.authn.service_accounts import ServiceAccountAuthenticator
+from proa.apiserver.authz.escalation import EscalationCheck
 from proa.apiserver.authz.node import NodeAuthorizer
 from proa.apiserver.authz.rbac import RbacAuthorizer
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.handlers.issuer import CONFIGURATION_PATH, KEYS_PATH, IssuerHandlers
-from proa.apiserver.identity import LOOPBACK, Authenticator, Authorizer
+from proa.apiserver.identity import LOOPBACK, Authenticator, Authorizer, FirstOpinion
 from proa.apiserver.token_requests import TokenRequests
 from proa.client.informer import Informers
 from proa.cluster.api_arguments import ApiArguments
@@ -25,13 +27,14 @@ from proa.pki.tokens import TokenSigner
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What `ApiServer.install` is given, but for admission."""
+    """What `ApiServer.install` is given. checks: of writes, beside the admission plugins."""
 
     authenticators: Sequence[Authenticator]
     authorizers: Sequence[Authorizer]
     token_issuer: TokenRequests
     anonymous: Anonymous
     audiences: Sequence[str]
+    checks: Sequence[Plugin]
 
     async def synced(self) -> None:
         """Return once the authorizers have seen what they decide by."""
@@ -46,13 +49,15 @@ def make(server: ApiServer, informers: Informers, arguments: ApiArguments, token
     issuers = arguments.service_account_issuer
     audiences = arguments.api_audiences or issuers[:1]
     signer = TokenSigner(token_key, *issuers, audiences=audiences)
+    rbac = RbacAuthorizer(informers)
+    authorizers: tuple[Authorizer, ...] = (NodeAuthorizer(informers), rbac)
     _serve_issuer(server, signer, arguments.service_account_jwks_uri)
     return Guards(
         authenticators=(
             CertificateAuthenticator(),
             ServiceAccountAuthenticator(signer, audiences, client, clock, lookup=arguments.service_account_lookup),
         ),
-        authorizers=(NodeAuthorizer(informers), RbacAuthorizer(informers)),
+        authorizers=authorizers,
         token_issuer=TokenRequests(
             signer,
             audiences,
@@ -63,6 +68,7 @@ def make(server: ApiServer, informers: Informers, arguments: ApiArguments, token
         ),
         anonymous=Anonymous(arguments.anonymous_auth),
         audiences=audiences,
+        checks=(EscalationCheck(rbac, FirstOpinion(authorizers)),),
     )
 
 

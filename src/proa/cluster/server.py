@@ -165,11 +165,11 @@ async def start_api(
     informers = Informers(loopback, on_error=_log_failure)
     stack.push_async_callback(informers.close)
     guards = make_guards(server, informers, arguments, trust.token_key, clock)
-    plugins = PluginContext(loopback, informers, random, clock, FirstOpinion(guards.authorizers))
+    plugins = PluginContext(loopback, informers, random, clock, FirstOpinion(guards.authorizers), server=server)
     server.install(
         authenticators=guards.authenticators,
         authorizers=guards.authorizers,
-        admission=default_plugins(plugins),
+        admission=(*guards.checks, *default_plugins(plugins)),
         token_issuer=guards.token_issuer,
         anonymous=guards.anonymous,
         audiences=guards.audiences,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from proa.control.controller import Context, Controller
 from proa.control.manager import ControllerFactory
+from proa.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from proa.controllers.deployment import DeploymentController
 from proa.controllers.endpoints import EndpointsController
 from proa.controllers.endpointslice import EndpointSliceController
@@ -33,6 +34,7 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: ResourceQuotaController(context),
     lambda context, settings: NamespaceController(context),
     lambda context, settings: GarbageCollector(context),
+    lambda context, settings: ClusterRoleAggregationController(context),
     lambda context, settings: NodeIPAMController(context, settings),
     lambda context, settings: NodeLifecycleController(context, settings),
     lambda context, settings: TaintEvictionController(context),

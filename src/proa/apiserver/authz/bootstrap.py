@@ -1,7 +1,7 @@
 """Brings the default roles and bindings to the API at start-up, as upstream's reconciliation does.
 
-Missing objects are made; existing ones get back what they lack of their default rules and subjects, unless their
-autoupdate annotation says otherwise. Nothing that was added is taken away.
+Missing objects are made; existing ones get back what they lack of their default rules, subjects and labels, unless
+their autoupdate annotation says otherwise. Nothing that was added is taken away.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from proa.api.rbac_v1 import PolicyRule
 from proa.api.rbac_v1.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
 from proa.apiserver.authz.default_cluster_roles import BINDINGS
 from proa.apiserver.authz.default_cluster_roles import CLUSTER_ROLES as DEFAULT_CLUSTER_ROLES
@@ -20,6 +21,7 @@ from proa.apiserver.authz.roles import Document, binding_document, controller_bi
 from proa.client.protocol import Client
 from proa.machinery.resource import Resource
 from proa.machinery.status import StatusError, is_already_exists, is_conflict
+from proa.rules.rbac import uncovered
 
 _RESOURCES: dict[str, Resource[Any]] = {
     "ClusterRole": CLUSTER_ROLES,
@@ -27,7 +29,6 @@ _RESOURCES: dict[str, Resource[Any]] = {
     "ClusterRoleBinding": CLUSTER_ROLE_BINDINGS,
     "RoleBinding": ROLE_BINDINGS,
 }
-_GROWING = ("rules", "subjects")
 
 
 def default_documents() -> Iterable[Document]:
@@ -62,18 +63,19 @@ async def _ensure(client: Client, document: Document, present: set[tuple[str, st
 
 async def _repair(client: Client, resource: Resource[Any], default: Document) -> None:
     metadata = default["metadata"]
+    name, namespace = metadata["name"], metadata.get("namespace", "")
     while True:
-        stored = await client.get(resource, metadata["name"], metadata.get("namespace", ""))
+        stored = await client.get(resource, name, namespace)
         document = msgspec.to_builtins(stored)
-        lacking = {
-            key: [each for each in default[key] if each not in document.get(key, ())]
-            for key in _GROWING
-            if key in default
-        }
-        if not is_managed(document) or not any(lacking.values()):
+        if not is_managed(document):
             return
-        for key, entries in lacking.items():
-            document[key] = [*document.get(key, ()), *entries]
+        if document.get("roleRef") != default.get("roleRef"):
+            # The role of a binding can never change, so it is made anew.
+            await client.delete(resource, name, namespace, uid=stored.metadata.uid)
+            await client.create(resource, msgspec.convert(default, resource.type))
+            return
+        if not _complete(document, default):
+            return
         try:
             await client.update(resource, msgspec.convert(document, resource.type))
         except StatusError as error:
@@ -81,3 +83,37 @@ async def _repair(client: Client, resource: Resource[Any], default: Document) ->
                 raise
         else:
             return
+
+
+def _complete(document: Document, default: Document) -> bool:
+    """Add what `document` lacks of its default; whether it lacked anything.
+
+    The rules of an aggregated role are its controller's; its selectors are what must be there.
+    """
+    lacked = False
+
+    def add(owner: Document, key: str, entries: list[Any]) -> None:
+        nonlocal lacked
+        if entries:
+            owner[key] = [*owner.get(key, ()), *entries]
+            lacked = True
+
+    aggregation = default.get("aggregationRule")
+    if aggregation is not None:
+        own = document.setdefault("aggregationRule", {})
+        selectors = own.get("clusterRoleSelectors") or ()
+        add(
+            own, "clusterRoleSelectors", [each for each in aggregation["clusterRoleSelectors"] if each not in selectors]
+        )
+    else:
+        held = [msgspec.convert(each, PolicyRule) for each in document.get("rules") or ()]
+        rules = default.get("rules") or ()
+        add(document, "rules", [each for each in rules if uncovered(held, [msgspec.convert(each, PolicyRule)])])
+    subjects = document.get("subjects") or ()
+    add(document, "subjects", [each for each in default.get("subjects") or () if each not in subjects])
+    for key in ("labels", "annotations"):
+        wanted, found = default["metadata"].get(key) or {}, document["metadata"].get(key) or {}
+        if not wanted.keys() <= found.keys():
+            document["metadata"][key] = {**wanted, **found}
+            lacked = True
+    return lacked

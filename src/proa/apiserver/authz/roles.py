@@ -8,7 +8,7 @@ from typing import Any
 
 API_GROUP = "rbac.authorization.k8s.io"
 BOOTSTRAP_LABEL = "kubernetes.io/bootstrapping"
-AUTOUPDATE = f"{API_GROUP}/autoupdate"
+AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 CONTROLLER_PREFIX = "system:controller:"
 
 Document = dict[str, Any]
@@ -78,16 +78,18 @@ def role_documents(roles: Iterable[DefaultRole]) -> Iterable[Document]:
         if role.aggregates:
             label = f"{API_GROUP}/aggregate-to-{role.aggregates}"
             document["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}
-            document["rules"] = list(_gathered(role.aggregates, roles))
+            document["rules"] = _gathered(role, roles)
         yield document
 
 
-def _gathered(suffix: str, roles: tuple[DefaultRole, ...]) -> Iterable[Document]:
-    for each in roles:
-        if each.aggregate_to == suffix:
-            yield from each.rules
-            if each.aggregates:
-                yield from _gathered(each.aggregates, roles)
+def _gathered(role: DefaultRole, roles: tuple[DefaultRole, ...]) -> list[Document]:
+    """As the controller would gather them, so that it finds nothing to do."""
+    found: list[Document] = []
+    for each in sorted(roles, key=lambda each: each.name):
+        if each.aggregate_to == role.aggregates:
+            rules = _gathered(each, roles) if each.aggregates else each.rules
+            found += (rule for rule in rules if rule not in found)
+    return found
 
 
 def binding_document(binding: DefaultBinding) -> Document:
@@ -120,4 +122,4 @@ def controller_binding(role: DefaultRole) -> DefaultBinding:
 def is_managed(document: Mapping[str, Any]) -> bool:
     """Whether start-up may bring the object back to its default (the autoupdate annotation is not 'false')."""
     annotations = (document.get("metadata") or {}).get("annotations") or {}
-    return bool(annotations.get(AUTOUPDATE) == "true")
+    return bool(annotations.get(AUTOUPDATE) != "false")
