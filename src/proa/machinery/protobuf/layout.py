@@ -79,8 +79,9 @@ _VALUES = frozenset({
     "lastTimestamp", "lastTransitionTime", "lastUpdateTime", "startedAt",
 })  # fmt: skip
 _VALUES_OF = {
-    ("ControllerRevision", "data"), ("HTTPGetAction", "port"), ("OpaqueDeviceConfiguration", "parameters"),
-    ("ServicePort", "targetPort"), ("TCPSocketAction", "port"), ("VolumeError", "time"),
+    ("ControllerRevision", "data"), ("Counter", "value"), ("DeviceCapacity", "value"), ("HTTPGetAction", "port"),
+    ("OpaqueDeviceConfiguration", "parameters"), ("ServicePort", "targetPort"), ("TCPSocketAction", "port"),
+    ("VolumeError", "time"),
 }  # fmt: skip
 
 # Fields whose list is a message of its own with the elements in field 1, as lists that are values of a map always are.
