@@ -62,9 +62,10 @@ class PodActions:
         """Assign a pod to a node, once. Raises StatusError 409 when it is bound or being deleted."""
         pods = self._pods
         body = checked_body(body, Binding, options, "v1")
-        meta, target = metadata.of(body), body.get("target") or {}
-        if meta.get("name", name) != name:
+        if metadata.of(body).get("name", name) != name:
             raise failures.bad_request("name in URL does not match name in Binding object")
+        await pods.admit("CREATE", "binding", namespace, name, body, options)
+        meta, target = metadata.of(body), body.get("target") or {}
         errors = ErrorList()
         if target.get("kind") not in (None, "", "Node"):
             errors.unsupported(Path("target", "kind"), target["kind"], ("Node", "<empty>"))
@@ -73,7 +74,6 @@ class PodActions:
             errors.required(Path("target", "name"))
         if errors:
             raise failures.invalid("", "Binding", name, errors)
-        await pods.admit("CREATE", "binding", namespace, name, body, options)
 
         def bound(pod: Document) -> Document:
             spec, held = pod["spec"], pod["metadata"]
@@ -101,7 +101,7 @@ class PodActions:
             status["conditions"] = _scheduled(status.get("conditions") or [], pods.now())
             return pod
 
-        await pods.change(namespace, name, bound, options, "binding", trusted=True)
+        await pods.change(namespace, name, bound, options, "binding", trusted=True, admitted=True)
         return _SUCCESS
 
     async def evict(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:

@@ -241,10 +241,12 @@ class Registry:
         subresource: str = "",
         *,
         trusted: bool = False,
+        admitted: bool = False,
         tries: int = _WRITE_TRIES,
     ) -> Item:
         """The one update loop. `change` makes the new document. trusted: the server itself makes the change and has
-        checked it (binding), so what an update may not touch is not compared and no manager owns it."""
+        checked it (binding), so what an update may not touch is not compared and no manager owns it. admitted:
+        admission has been asked about what leads to this change, and is not asked again."""
         resource = self.resource
         key = self.key(namespace, name)
         item = self.cache.item(key)
@@ -266,7 +268,7 @@ class Registry:
                 await self.cache.fresh()
                 asked_store, item = True, self.cache.item(key)
                 continue
-            result = await self._replace(key, item, old, document, options, subresource, trusted)
+            result = await self._replace(key, item, old, document, options, subresource, trusted, admitted)
             if not isinstance(result, Conflict):
                 return result
             # Somebody was faster. A version that the caller named is no more the newest; one `change` took over is.
@@ -283,6 +285,7 @@ class Registry:
         options: WriteOptions,
         subresource: str,
         trusted: bool,
+        admitted: bool,
     ) -> Item | Conflict:
         resource, prepare = self.resource, self._prepare
         meta = metadata.guard_update(resource, document, old, old["metadata"]["name"])
@@ -292,7 +295,8 @@ class Registry:
         if not trusted:
             document = prepare.tracked(old, document, options, self.now(), subresource)
         attributes = self._attributes("UPDATE", subresource, namespace, name, document, options, old)
-        await self._admission.mutate(attributes)
+        if not admitted:
+            await self._admission.mutate(attributes)
         if resource.has_generation and subresource != "binding" and metadata.desired_changed(document, old):
             document["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         finish = None
@@ -302,7 +306,8 @@ class Registry:
         try:
             document["metadata"].pop("resourceVersion", None)
             encoded = prepare.encoded(document) if trusted else prepare.update(document, old, self.shown(item).object)
-            await self._admission.validate(attributes)
+            if not admitted:
+                await self._admission.validate(attributes)
             if options.dry_run:
                 return Item(key, item.revision, _at(encoded.body, item.revision), self.codec)
             if deletion.complete(resource, document) and not deletion.complete(resource, old):

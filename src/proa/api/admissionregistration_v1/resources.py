@@ -17,7 +17,10 @@ from proa.api.admissionregistration_v1 import (
     ValidatingWebhookConfigurationList,
     columns,
 )
+from proa.api.admissionregistration_v1.webhook_strategies import WebhookConfigurationStrategy
 from proa.machinery.resource import STATUS, Resource
+
+_WEBHOOKS = WebhookConfigurationStrategy()
 
 MUTATING_ADMISSION_POLICIES = Resource(
     group="admissionregistration.k8s.io",
@@ -56,6 +59,7 @@ MUTATING_WEBHOOK_CONFIGURATIONS = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.WEBHOOK_CONFIGURATIONS,
+    strategy=_WEBHOOKS,
 )
 
 VALIDATING_ADMISSION_POLICIES = Resource(
@@ -96,6 +100,7 @@ VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.WEBHOOK_CONFIGURATIONS,
+    strategy=_WEBHOOKS,
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from proa.api.core_v1.resources import PODS
+from proa.apiserver.connecting import connect_options
 from proa.apiserver.kubelets import Kubelets
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
@@ -101,8 +102,9 @@ class Proxies:
 
     async def _admit(self, registry: Registry, request: Request) -> None:
         info = request.info
-        options = WriteOptions(request.user, document={"path": unquote(info.rest), **request.query})
-        await registry.admit("CONNECT", info.subresource, info.namespace, info.name, None, options)
+        declared = registry.resource.subresource(info.subresource)
+        asked = connect_options(declared, request.query_string, unquote(info.rest))
+        await registry.admit("CONNECT", info.subresource, info.namespace, info.name, asked, WriteOptions(request.user))
 
     async def _is_pod(self, namespace: str, address: str) -> bool:
         """Endpoints are anybody's to write who may; what they name must be a pod to be proxied to."""

@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from proa.apiserver.connecting import connect_options
 from proa.apiserver.identity import User
 from proa.apiserver.kubelets import Kubelets
 from proa.apiserver.metadata import Document
@@ -102,18 +103,18 @@ class PodSessions:
     async def portforward(self, request: Request) -> Response:
         """pods/portforward: SPDY/3.1 inside of a WebSocket, passed on as it is."""
         info = request.info
-        pod = await self._connecting(request)
+        pod, _ = await self._connecting(request)
         kubelet = await self._kubelets.of(pod["spec"]["nodeName"])
         return await self._websocket(request, kubelet, f"/portForward/{info.namespace}/{info.name}", FORWARD_PROTOCOLS)
 
     async def _channel(self, request: Request, kind: str) -> Response:
         info = request.info
-        pod = await self._connecting(request)
-        container = _container(pod, request.query.get("container", ""), kind)
-        query: list[tuple[str, str]] = [("command", each) for each in request.query_values("command")]
+        pod, asked = await self._connecting(request)
+        container = _container(pod, asked.get("container", ""), kind)
+        query: list[tuple[str, str]] = [("command", each) for each in asked.get("command", ())]
         # The kubelet's names of the streams are older than the API's.
         for ours, theirs in (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty")):
-            if request.query.get(ours, "").lower() in ("true", "1"):
+            if asked.get(ours):
                 query.append((theirs, "1"))
         if not any(key in ("input", "output", "error") for key, _ in query):
             raise failures.bad_request("you must specify at least 1 of stdin, stdout, stderr")
@@ -121,17 +122,18 @@ class PodSessions:
         path = f"/{kind}/{info.namespace}/{info.name}/{container}?{urlencode(query)}"
         return await self._websocket(request, kubelet, path, STREAM_PROTOCOLS)
 
-    async def _connecting(self, request: Request) -> Document:
-        """The pod, after admission of a connection to it."""
+    async def _connecting(self, request: Request) -> tuple[Document, Document]:
+        """The pod, and what is asked for, after admission of a connection to it."""
         info = request.info
         if info.verb == "get":  # a WebSocket opens with GET, but to read pods is not to run things in them
             await self._may(request.user, info._replace(verb="create"))
-        options = WriteOptions(request.user, document=dict(request.query))
+        asked = connect_options(self._pods.resource.subresource(info.subresource), request.query_string)
         pod = await self._pod(info.namespace, info.name)
-        await self._pods.admit("CONNECT", info.subresource, info.namespace, info.name, None, options)
+        options = WriteOptions(request.user)
+        await self._pods.admit("CONNECT", info.subresource, info.namespace, info.name, asked, options)
         if not pod["spec"].get("nodeName"):
             raise failures.bad_request(f"pod {info.name} does not have a host assigned")
-        return pod
+        return pod, asked
 
     async def _websocket(self, request: Request, kubelet: Backend, path: str, protocols: Sequence[str]) -> Response:
         if request.headers.get("Upgrade", "").lower() != "websocket":

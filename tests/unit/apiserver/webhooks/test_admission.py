@@ -12,6 +12,7 @@ from tests.unit.apiserver.webhooks.conftest import CONFIGURATIONS, Guarded, hook
 from tests.webhook_server import WebhookServer, answering, denying, patching
 
 from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, NAMESPACES, PODS
+from proa.apiserver.connecting import connect_options
 from proa.machinery.status import StatusError
 
 
@@ -374,3 +375,35 @@ async def test_a_webhook_cannot_change_the_status_through_the_object(guarded: Gu
     registry = guarded.server.registry(PODS)
     item = await registry.patch("default", "a", lambda each: each, options())
     assert item.object.status.phase == "Pending"
+
+
+async def test_a_connection_is_asked_about_as_the_object_of_its_options(
+    guarded: Guarded, backend: WebhookServer
+) -> None:
+    await guarded.configure(
+        "validating",
+        hook(backend.client_config("/deny"), rules=[rule(operations=["CONNECT"], resources=["pods/attach"])]),
+    )
+    asked = connect_options(PODS.subresource("attach"), "stdin=true&container=main")
+    pods = guarded.server.registry(PODS)
+    await refused(pods.admit("CONNECT", "attach", "default", "a", asked, options()))
+    [request] = backend.requests("/deny")
+    assert request["kind"] == {"group": "", "version": "v1", "kind": "PodAttachOptions"}
+    assert request["object"] == {"kind": "PodAttachOptions", "apiVersion": "v1", "stdin": True, "container": "main"}
+    assert (request["subResource"], request["operation"], request["options"]) == ("attach", "CONNECT", None)
+
+
+async def test_a_webhook_may_change_the_body_of_a_subresource(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/elsewhere"] = patching({"op": "replace", "path": "/target/name", "value": "n2"})
+    await guarded.create(PODS, pod("a"))
+    rules = [rule(operations=["CREATE"], resources=["pods/binding"])]
+    await guarded.configure("mutating", hook(backend.client_config("/elsewhere"), rules=rules))
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "a"},
+        "target": {"kind": "Node", "name": "n1"},
+    }
+    await guarded.server.post(PODS, "default", "a", "binding", binding, options())
+    item = await guarded.server.registry(PODS).get("default", "a")
+    assert item.object.spec.nodeName == "n2"
