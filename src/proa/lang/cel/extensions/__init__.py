@@ -1,0 +1,1 @@
+"""The extension libraries of the reference implementation that Kubernetes switches on, one module each."""
