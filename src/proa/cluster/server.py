@@ -41,6 +41,7 @@ from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings as ControllerSettings
 from proa.dns.service import cluster_service
 from proa.machinery.status import StatusError, is_not_found
+from proa.pki.tokens import TokenSigner
 from proa.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -191,7 +192,12 @@ async def start_control(
     report: Report,
 ) -> Control:
     """Controllers and scheduler, each with its own identity."""
-    control = ControllerSettings(root_ca=trust.root_ca, cluster_cidrs=(settings.pod_cidr,))
+    issuer = ApiArguments.of(settings.api_arguments).service_account_issuer[0]
+    control = ControllerSettings(
+        root_ca=trust.root_ca,
+        token_signer=TokenSigner(trust.token_key, issuer),
+        cluster_cidrs=(settings.pod_cidr,),
+    )
     manager = ControllerManager(
         server.client_for(CONTROLLER_MANAGER),
         (*controllers(control), DnsEndpointsController),

@@ -19,6 +19,7 @@ from proa.controllers.pod_gc import PodGCController
 from proa.controllers.replicaset import REPLICATION_CONTROLLER, ReplicaSetController
 from proa.controllers.resourcequota import ResourceQuotaController
 from proa.controllers.root_ca import RootCAController
+from proa.controllers.service_account_tokens import ServiceAccountTokenController
 from proa.controllers.serviceaccount import ServiceAccountController
 from proa.controllers.settings import Settings
 
@@ -30,6 +31,7 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: EndpointsController(context),
     lambda context, settings: EndpointSliceMirroringController(context),
     lambda context, settings: ServiceAccountController(context),
+    lambda context, settings: ServiceAccountTokenController(context, settings.token_signer, settings.root_ca),
     lambda context, settings: RootCAController(context, settings.root_ca),
     lambda context, settings: ResourceQuotaController(context),
     lambda context, settings: NamespaceController(context),

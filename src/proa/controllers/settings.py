@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from proa.pki.tokens import TokenSigner
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """root_ca: PEM bundle by which pods know the API server. cluster_cidrs: pod addresses, one network a family, none
+    """root_ca: PEM bundle by which pods know the API server. token_signer: signs tokens that live in Secrets, None to
+    leave such Secrets alone. cluster_cidrs: pod addresses, one network a family, none
     to leave spec.podCIDR of nodes alone. node_prefix: prefix length of a node's share, by IP version.
 
     node_grace: seconds without heartbeat until a node is unreachable; node_startup_grace: until its first one.
@@ -15,6 +18,7 @@ class Settings:
     """
 
     root_ca: str = ""
+    token_signer: TokenSigner | None = None
     cluster_cidrs: tuple[str, ...] = ()
     node_prefix_v4: int = 24
     node_prefix_v6: int = 64
