@@ -1,0 +1,140 @@
+"""ConversionReview: objects of a custom resource turned into another version of it by a program outside.
+
+A whole list goes in one call. Of what comes back only the content counts: metadata is the original's but for labels and
+annotations. Not here: which versions are stored and served (`apiserver.custom`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+
+from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
+from proa.machinery.fields import quoted
+from proa.machinery.meta import Status
+from proa.machinery.names import new_uid
+from proa.machinery.status import StatusError
+
+Document = dict[str, Any]
+
+_GROUP = "apiextensions.k8s.io"
+_KNOWN = ("v1", "v1beta1")
+_SECONDS = 30.0
+# Neither the name nor whose object it is may change; all other metadata is taken from the original.
+_IDENTITY = (("name", "name"), ("namespace", "namespace"), ("uid", "UID"))
+
+
+class _Response(msgspec.Struct, frozen=True):
+    """ConversionResponse."""
+
+    uid: str = ""
+    convertedObjects: list[Any] | None = None
+    result: Status = msgspec.field(default_factory=Status)
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    apiVersion: str = ""
+    kind: str = ""
+    response: _Response | None = None
+
+
+class _Malformed(Exception):
+    """What is wrong with an answer."""
+
+
+class WebhookConverter:
+    """Of one CustomResourceDefinition. webhook: its spec.conversion.webhook, as a document."""
+
+    def __init__(self, client: WebhookClient, webhook: Mapping[str, Any], random: Random) -> None:
+        self._client = client
+        self._config = webhook["clientConfig"]
+        self._versions = webhook["conversionReviewVersions"]
+        self._random = random
+
+    async def convert(self, documents: Sequence[Mapping[str, Any]], api_version: str) -> list[Document]:
+        """New documents in another version, in the same order; those already in it as they are. Raises StatusError."""
+        asked = [each for each in documents if each["apiVersion"] != api_version]
+        if not asked:
+            return [dict(each) for each in documents]
+        of = f"conversion webhook for {asked[0]['apiVersion']}, Kind={asked[0]['kind']}"
+        try:
+            answers = await self._ask(asked, api_version)
+        except (WebhookFailure, _Malformed) as failure:
+            raise _error(f"{of} failed: {failure}") from None
+        if len(answers) != len(asked):
+            raise _error(f"{of} returned {len(answers)} objects, expected {len(asked)}")
+        made = []
+        for position, (original, converted) in enumerate(zip(asked, answers, strict=True)):
+            try:
+                made.append(_accepted(original, converted, api_version))
+            except _Malformed as wrong:
+                raise _error(f"{of} returned invalid converted object at index {position}: {wrong}") from None
+        found = iter(made)
+        return [dict(each) if each["apiVersion"] == api_version else next(found) for each in documents]
+
+    async def _ask(self, documents: Sequence[Mapping[str, Any]], api_version: str) -> list[Any]:
+        version = next((each for each in self._versions if each in _KNOWN), None)
+        if version is None:
+            raise _Malformed("no supported conversion review versions")
+        uid = new_uid(self._random)
+        request = {"uid": uid, "desiredAPIVersion": api_version, "objects": list(documents)}
+        review = {"kind": "ConversionReview", "apiVersion": f"{_GROUP}/{version}", "request": request}
+        answer = await self._client.call(self._config, review, _SECONDS)
+        try:
+            found = msgspec.convert(answer, _Answer)
+        except msgspec.ValidationError as error:
+            raise _Malformed(f"json: cannot unmarshal: {error}") from None
+        if version == "v1" and (found.apiVersion, found.kind) != (f"{_GROUP}/v1", "ConversionReview"):
+            raise _Malformed(
+                f"expected webhook response of {_GROUP}/v1, Kind=ConversionReview, got {found.apiVersion}, "
+                f"Kind={found.kind}"
+            )
+        response = found.response
+        if response is None:
+            raise _Malformed("no response provided")
+        if version == "v1" and response.uid != uid:
+            raise _Malformed(f"expected response.uid={quoted(uid)}, got {quoted(response.uid)}")
+        if response.result.status != "Success":
+            raise _Malformed(
+                response.result.message or f"response.result.status was '{response.result.status}', not 'Success'"
+            )
+        return response.convertedObjects or []
+
+
+def _accepted(original: Mapping[str, Any], converted: Any, api_version: str) -> Document:
+    """A converted object with the original's metadata. Raises _Malformed."""
+    if not isinstance(converted, dict):
+        raise _Malformed(f"invalid type, expected an object, got {type(converted).__name__}")
+    if converted.get("apiVersion") != api_version:
+        received = converted.get("apiVersion", "")
+        raise _Malformed(f"invalid groupVersion (expected {api_version}, received {received})")
+    if converted.get("kind") != original["kind"]:
+        raise _Malformed(f"invalid kind (expected {original['kind']}, received {converted.get('kind', '')})")
+    metadata = converted.get("metadata")
+    if metadata is None:
+        raise _Malformed("missing metadata in converted object")
+    if not isinstance(metadata, dict):
+        raise _Malformed(f"invalid metadata of type {type(metadata).__name__} in converted object")
+    before = original["metadata"]
+    for field, shown in _IDENTITY:
+        if metadata.get(field, "") != before.get(field, ""):
+            raise _Malformed(f"must have the same {shown}: {before.get(field, '')} != {metadata.get(field, '')}")
+    kept = {name: value for name, value in before.items() if name not in ("labels", "annotations")}
+    for field in ("labels", "annotations"):
+        values = metadata.get(field)
+        if values:
+            kept[field] = _texts(values, field)
+    return {**converted, "metadata": kept}
+
+
+def _texts(values: Any, field: str) -> dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
+        raise _Malformed(f"metadata.{field}: expected a map of strings")
+    return values
+
+
+def _error(message: str) -> StatusError:
+    return StatusError(Status(status="Failure", message=message, code=500))
