@@ -28,6 +28,7 @@ from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from proa.apiserver.plugins.pod_quality import PodQuality
+from proa.apiserver.plugins.pod_security import PodSecurity
 from proa.apiserver.plugins.pod_topology_labels import PodTopologyLabels
 from proa.apiserver.plugins.priority import Priority
 from proa.apiserver.plugins.resource_quota import ResourceQuota
@@ -44,6 +45,7 @@ PLUGINS: tuple[type[Any], ...] = (
     ServiceAccount,
     NodeRestriction,
     TaintNodesByCondition,
+    PodSecurity,
     Priority,
     DefaultTolerationSeconds,
     DefaultStorageClass,

@@ -13,6 +13,7 @@ from typing import Any
 from proa.aio.clock import Clock, SystemClock
 from proa.apiserver.identity import Authorizer
 from proa.apiserver.webhooks.admission import Server
+from proa.base.errors import ProaError
 from proa.client.informer import Informers
 from proa.client.protocol import Client
 
@@ -32,6 +33,10 @@ class PluginContext:
     authorizer: Authorizer | None = None
     configuration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     server: Server | None = None
+
+
+class ConfigurationError(ProaError):
+    """What a plugin was configured with makes no sense."""
 
 
 class Stateless:
