@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,24 +44,25 @@ def patching(*operations: Document) -> Answer:
 class WebhookServer:
     """`async with WebhookServer({"/deny": denying("no")}) as hook:`; `hook.client_config("/deny")` leads to it.
 
-    names: what the certificate is valid for beside the loopback address.
+    names: what the certificate is valid for beside the address it serves at.
     """
 
-    def __init__(self, answers: dict[str, Answer], *, names: Sequence[str] = ()) -> None:
-        self.answers = answers
+    def __init__(self, answers: Mapping[str, Answer], *, names: Sequence[str] = (), host: str = "127.0.0.1") -> None:
+        self.answers = dict(answers)
+        self.host = host
         self.seen: list[tuple[str, Document]] = []
         self.queries: list[str] = []
         self.port = 0
         self.connections = 0
         now = datetime.now(UTC)
         authority = create_authority("webhooks", now)
-        self._pair = issue(authority, Subject("webhook"), now, names=names, addresses=("127.0.0.1",), server=True)
+        self._pair = issue(authority, Subject("webhook"), now, names=names, addresses=(host,), server=True)
         self.ca_bundle = base64.b64encode(authority.certificate).decode()
         self._runner: web.ServerRunner | None = None
         self._peers: set[Any] = set()
 
     def client_config(self, path: str) -> Document:
-        return {"url": f"https://127.0.0.1:{self.port}{path}", "caBundle": self.ca_bundle}
+        return {"url": f"https://{self.host}:{self.port}{path}", "caBundle": self.ca_bundle}
 
     def requests(self, path: str) -> list[Document]:
         """What AdmissionReviews asked at a path."""
@@ -75,7 +76,7 @@ class WebhookServer:
             context.load_cert_chain(file.name)
         self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context).start()
+        await web.TCPSite(self._runner, self.host, self.port, ssl_context=context).start()
         self.port = self._runner.addresses[0][1]
         return self
 

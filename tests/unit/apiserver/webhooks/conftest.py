@@ -20,7 +20,10 @@ from proa.client.informer import Informers
 from proa.machinery.resource import Resource
 from proa.store.item import Item
 
-CONFIGURATIONS = {"mutating": MUTATING_WEBHOOK_CONFIGURATIONS, "validating": VALIDATING_WEBHOOK_CONFIGURATIONS}
+CONFIGURATIONS: dict[str, Resource[Any]] = {
+    "mutating": MUTATING_WEBHOOK_CONFIGURATIONS,
+    "validating": VALIDATING_WEBHOOK_CONFIGURATIONS,
+}
 
 
 class Guarded:
