@@ -12,6 +12,7 @@ from proa.controllers.endpoints import EndpointsController
 from proa.controllers.endpointslice import EndpointSliceController
 from proa.controllers.endpointslice_mirroring import EndpointSliceMirroringController
 from proa.controllers.garbage import GarbageCollector
+from proa.controllers.job import JobController, JobPodLeftoversController, JobTTLController
 from proa.controllers.namespace import NamespaceController
 from proa.controllers.node_ipam import NodeIPAMController
 from proa.controllers.node_lifecycle import NodeLifecycleController, TaintEvictionController
@@ -27,6 +28,9 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: ReplicaSetController(context),
     lambda context, settings: ReplicaSetController(context, REPLICATION_CONTROLLER),
     lambda context, settings: DeploymentController(context),
+    lambda context, settings: JobController(context),
+    lambda context, settings: JobPodLeftoversController(context),
+    lambda context, settings: JobTTLController(context),
     lambda context, settings: EndpointSliceController(context),
     lambda context, settings: EndpointsController(context),
     lambda context, settings: EndpointSliceMirroringController(context),

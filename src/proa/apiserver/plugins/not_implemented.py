@@ -16,6 +16,12 @@ from proa.machinery.resource import Resource
 _IDLE = {
     "daemonsets.apps": "no controller makes its pods",
     "statefulsets.apps": "no controller makes its pods",
+    "cronjobs.batch": "no controller makes its jobs",
+    "horizontalpodautoscalers.autoscaling": "no controller scales by it",
+    "ingresses.networking.k8s.io": "nothing serves it",
+    "networkpolicies.networking.k8s.io": "no packet is filtered by it",
+    "resourceclaims.resource.k8s.io": "no device is allocated",
+    "volumeattachments.storage.k8s.io": "no controller attaches the volume",
     "persistentvolumeclaims": "no controller binds it to a volume",
     "persistentvolumes": "no controller binds it to a claim",
 }
@@ -23,9 +29,17 @@ _POD_TEMPLATES = {
     "pods": ("spec",),
     "podtemplates": ("template", "spec"),
     **dict.fromkeys(
-        ("deployments.apps", "replicasets.apps", "daemonsets.apps", "statefulsets.apps", "replicationcontrollers"),
+        (
+            "deployments.apps",
+            "replicasets.apps",
+            "daemonsets.apps",
+            "statefulsets.apps",
+            "replicationcontrollers",
+            "jobs.batch",
+        ),
         ("spec", "template", "spec"),
     ),
+    "cronjobs.batch": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
 _IGNORED: dict[tuple[str, ...], str] = {
     ("affinity", "podAffinity"): "the scheduler ignores it",
