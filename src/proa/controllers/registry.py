@@ -23,6 +23,7 @@ from proa.controllers.root_ca import RootCAController
 from proa.controllers.service_account_tokens import ServiceAccountTokenController
 from proa.controllers.serviceaccount import ServiceAccountController
 from proa.controllers.settings import Settings
+from proa.controllers.volume_protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
 CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: ReplicaSetController(context),
@@ -38,6 +39,9 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: ServiceAccountTokenController(context, settings.token_signer, settings.root_ca),
     lambda context, settings: RootCAController(context, settings.root_ca),
     lambda context, settings: ResourceQuotaController(context),
+    lambda context, settings: ClaimProtection(context),
+    lambda context, settings: VolumeProtection(context),
+    lambda context, settings: AttributesClassProtection(context),
     lambda context, settings: NamespaceController(context),
     lambda context, settings: GarbageCollector(context),
     lambda context, settings: ClusterRoleAggregationController(context),
