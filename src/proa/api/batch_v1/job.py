@@ -10,7 +10,7 @@ from proa.machinery.scalars import Int32, Int64, Time
 
 
 class JobSpec(Object):
-    parallelism: Annotated[Int32 | None, Field(1, default=1, minimum=0)] = None
+    parallelism: Annotated[Int32 | None, Field(1, minimum=0)] = None
     completions: Annotated[Int32 | None, Field(2, minimum=0)] = None
     activeDeadlineSeconds: Annotated[Int64 | None, Field(3, minimum=0)] = None
     podFailurePolicy: Annotated[PodFailurePolicy | None, Field(11)] = None
@@ -19,11 +19,11 @@ class JobSpec(Object):
     backoffLimitPerIndex: Annotated[Int32 | None, Field(12, minimum=0)] = None
     maxFailedIndexes: Annotated[Int32 | None, Field(13, minimum=0)] = None
     selector: Annotated[LabelSelector | None, Field(4)] = None
-    manualSelector: Annotated[bool | None, Field(5, default=False)] = None
+    manualSelector: Annotated[bool | None, Field(5)] = None
     template: Annotated[PodTemplateSpec, Field(6, required=True)] = always(PodTemplateSpec)
     ttlSecondsAfterFinished: Annotated[Int32 | None, Field(8, minimum=0)] = None
-    completionMode: Annotated[str | None, Field(9, default="NonIndexed", enum=("NonIndexed", "Indexed"))] = None
-    suspend: Annotated[bool | None, Field(10, default=False)] = None
+    completionMode: Annotated[str | None, Field(9, enum=("NonIndexed", "Indexed"))] = None
+    suspend: Annotated[bool | None, Field(10)] = None
     podReplacementPolicy: Annotated[str | None, Field(14, enum=("TerminatingOrFailed", "Failed"))] = None
     managedBy: Annotated[str | None, Field(15)] = None
 

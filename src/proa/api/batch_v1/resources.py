@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.batch_v1 import CronJob, CronJobList, Job, JobList, columns
+from proa.api.batch_v1.strategies import CronJobStrategy, JobStrategy
 from proa.machinery.resource import STATUS, Resource
 
 CRON_JOBS = Resource(
@@ -17,6 +18,7 @@ CRON_JOBS = Resource(
     subresources=(STATUS,),
     has_generation=True,
     columns=columns.CRON_JOBS,
+    strategy=CronJobStrategy(),
 )
 
 JOBS = Resource(
@@ -31,6 +33,7 @@ JOBS = Resource(
     fields=("status.successful",),
     has_generation=True,
     columns=columns.JOBS,
+    strategy=JobStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (CRON_JOBS, JOBS)

@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleHandler, Probe, ResourceRequirements
 from proa.api.core_v1.pod import PodSpec, Sysctl
+from proa.api.core_v1.template import PodTemplateSpec
 from proa.api.core_v1.volume import Volume
+from proa.machinery.checks import check_names
 from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import (
@@ -27,6 +29,7 @@ from proa.machinery.names import (
     relaxed_env_var_name,
     sysctl_name,
 )
+from proa.machinery.object_meta import validate_annotations, validate_labels
 from proa.machinery.quantity import parse
 from proa.machinery.scalars import Quantity
 
@@ -34,12 +37,6 @@ AnyContainer = Container | EphemeralContainer
 _VOLUME_SOURCES = tuple((name, attrgetter(name)) for name in Volume.__struct_fields__ if name != "name")
 _SUBDOMAINS = ("serviceAccountName", "nodeName", "schedulerName", "priorityClassName", "runtimeClassName")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
-
-
-def check_names(errors: ErrorList, path: Path, value: str, problems: Sequence[str]) -> None:
-    """Every problem that a name rule of `machinery.names` found with `value`."""
-    for each in problems:
-        errors.invalid(path, value, each)
 
 
 Rule = Callable[[str], Sequence[str]]
@@ -95,6 +92,15 @@ def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
         errors.required(
             path.child("dnsConfig", "nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None"
         )
+
+
+def validate_pod_template(template: PodTemplateSpec, path: Path, errors: ErrorList) -> None:
+    """The pod spec of a template, and the labels and annotations its pods get."""
+    validate_labels(template.metadata.labels, errors, path.child("labels"))
+    validate_annotations(template.metadata.annotations, errors, path.child("annotations"))
+    validate_pod_spec(template.spec, path.child("spec"), errors)
+    if template.spec.ephemeralContainers:
+        errors.forbidden(path.child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")
 
 
 def _validate_volumes(spec: PodSpec, path: Path, errors: ErrorList) -> set[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from proa.api.core_v1.pod_validation import check_names
 from proa.api.core_v1.service import Service, ServicePort
+from proa.machinery.checks import check_names
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import (
     dns1123_label,

@@ -1,0 +1,46 @@
+"""Checks that the strategies of many resources share: one value, one path, the words clients know.
+
+Not here: what the declared facts say already (`validate`), names (`names`), metadata and selectors (`object_meta`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from proa.machinery.fields import ErrorList, Path
+from proa.machinery.names import dns1123_subdomain
+
+_NEGATIVE = "must be greater than or equal to 0"
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+
+
+def check_names(errors: ErrorList, path: Path, value: str, problems: Sequence[str]) -> None:
+    """Every problem that a name rule of `machinery.names` found with `value`."""
+    for each in problems:
+        errors.invalid(path, value, each)
+
+
+def check_unchanged(errors: ErrorList, path: Path, new: Any, old: Any) -> None:
+    """A field that may not change, not even from or to nothing."""
+    if new != old:
+        errors.immutable(path, new)
+
+
+def check_not_negative(errors: ErrorList, path: Path, value: int | None) -> None:
+    if value is not None and value < 0:
+        errors.invalid(path, value, _NEGATIVE)
+
+
+def check_domain_prefixed(errors: ErrorList, path: Path, value: str) -> None:
+    """`example.com/anything`: a name in somebody's domain."""
+    domain, _, rest = value.partition("/")
+    if not value:
+        errors.required(path)
+    elif not domain or not rest:
+        errors.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')
+    else:
+        check_names(errors, path, domain, dns1123_subdomain(domain))
+        if not re.fullmatch(_HTTP_PATH, rest):
+            errors.invalid(path, rest, f"Invalid path (regex used for validation is '{_HTTP_PATH}')")
