@@ -21,6 +21,7 @@ from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator
 from proa.apiserver.actions import Action, PodActions
 from proa.apiserver.admission import Chain, Plugin
+from proa.apiserver.aggregation.component import Aggregator
 from proa.apiserver.allocators.services import ServiceAllocator
 from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces, ensure_priority_classes
 from proa.apiserver.catalog import Catalog
@@ -105,6 +106,8 @@ class ApiServer:
         self._issuer: TokenIssuer | None = None
         self._connections: Connections | None = None
         self._proxy = ReverseProxy()
+        self.aggregator = Aggregator(self.catalog, self.services, self._proxy)
+        self._dispatcher.remote = self.aggregator.handlers
         self._ready = False
         self._serve_builtin()
         self._serve_paths()
@@ -169,6 +172,7 @@ class ApiServer:
     async def stop(self) -> None:
         """End watches, close connections and caches; the store is its owner's."""
         self._ready = False
+        await self.aggregator.close()
         await self.catalog.close()
         await self._http.stop()
         await self._proxy.close()
@@ -267,7 +271,7 @@ class ApiServer:
 
     def _serve_paths(self) -> None:
         serve = self._dispatcher.serve_path
-        discovery = DiscoveryHandlers(self.catalog.resources, lambda: f"{self.config.host}:{self.port}")
+        discovery = DiscoveryHandlers(self.catalog.resources, self._address, self.aggregator)
         serve("/api", discovery.legacy)
         serve("/apis", discovery.groups)
         serve("/api/", discovery.below)
@@ -276,15 +280,19 @@ class ApiServer:
         for probe in ("/healthz", "/livez", "/readyz"):
             serve(probe, health.health)
             serve(probe + "/", health.health)
-        openapi = OpenApiHandlers(self.catalog.resources, KUBERNETES_VERSION)
+        openapi = OpenApiHandlers(self.catalog.resources, KUBERNETES_VERSION, self.aggregator)
         self.catalog.on_change(discovery.changed)
         self.catalog.on_change(openapi.changed)
+        self.aggregator.on_change(discovery.changed, openapi.changed)
         serve("/openapi/v2", openapi.v2)
         serve("/openapi/v3", openapi.index)
         serve("/openapi/v3/", openapi.group)
         serve("/version", version)
         serve("/metrics", metrics_handler(self.metrics, self.statistics))
         serve("/", self._paths)
+
+    def _address(self) -> str:
+        return f"{self.config.host}:{self.port}"
 
     async def _paths(self, request: Request) -> Response:
         return json_reply({"paths": self._dispatcher.paths})

@@ -44,6 +44,8 @@ class Dispatcher:
         self._resources: dict[tuple[str, str, str], Served] = {}
         self._paths: dict[str, Handle] = {}
         self._prefixes: list[tuple[str, Handle]] = []
+        self.remote: Mapping[tuple[str, str], Handle] = {}
+        """Who answers for group versions of other servers; these come before our own."""
 
     def serve_resource(self, served: Served) -> None:
         resource = served.resource
@@ -97,6 +99,10 @@ class Dispatcher:
 
     def _handler(self, request: Request) -> Handle:
         info = request.info
+        if self.remote:
+            remote = self.remote.get((info.group, info.version) if info.is_resource else _group_version(info.path))
+            if remote is not None:
+                return remote
         if not info.is_resource:
             handle = self._paths.get(info.path)
             if handle is None:
@@ -116,6 +122,16 @@ class Dispatcher:
         if info.subresource and info.subresource not in served.subresources:
             raise failures.no_such_page()
         raise failures.method_not_allowed()
+
+
+def _group_version(path: str) -> tuple[str, str]:
+    """Whose list of resources a path is; ('', '') when it is none."""
+    match path.rstrip("/").split("/"):
+        case ["", "apis", group, version]:
+            return group, version
+        case ["", "api", version]:
+            return "", version
+    return "", ""
 
 
 def failed(request: Request, error: failures.StatusError) -> Reply:

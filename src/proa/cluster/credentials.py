@@ -28,6 +28,10 @@ RENEW_BEFORE = timedelta(days=60)
 ADMIN = Subject("kubernetes-admin", ("system:masters",))
 KUBELET_CLIENT = Subject("kube-apiserver-kubelet-client", ("system:masters",))
 PROXY = Subject("system:kube-proxy")
+FRONT_PROXY = Subject("front-proxy-client")
+
+_AUTHORITY = "ca"
+_FRONT_PROXY_AUTHORITY = "front-proxy-ca"
 
 
 def node_subject(name: str) -> Subject:
@@ -55,7 +59,12 @@ class Credentials:
 
     @property
     def authority(self) -> CertificateFiles:
-        return self._files("ca")
+        return self._files(_AUTHORITY)
+
+    @property
+    def front_proxy_authority(self) -> CertificateFiles:
+        """Who signs for those that may speak for users."""
+        return self._files(_FRONT_PROXY_AUTHORITY)
 
     @property
     def service_account_key(self) -> Path:
@@ -79,6 +88,9 @@ class Credentials:
         addresses = ["127.0.0.1", "::1", self._settings.api_service_address, host_address(), own]
         self._ensure("apiserver", Subject("kube-apiserver"), names=["localhost", *service], addresses=addresses)
         self._ensure("apiserver-kubelet-client", KUBELET_CLIENT)
+        # An authority of its own: who may speak for users must not be whoever has a certificate of the cluster's.
+        self._ensure_authority(_FRONT_PROXY_AUTHORITY)
+        self._ensure(FRONT_PROXY.common_name, FRONT_PROXY, authority=_FRONT_PROXY_AUTHORITY)
         if not self.service_account_key.exists():
             write_private(self.service_account_key, new_private_key())
         self._ensure_kubeconfig("admin", ADMIN)
@@ -107,19 +119,27 @@ class Credentials:
     def _files(self, name: str) -> CertificateFiles:
         return CertificateFiles(self._paths.pki / f"{name}.crt", self._paths.pki / f"{name}.key")
 
-    def _ensure_authority(self) -> None:
-        files = self.authority
+    def _ensure_authority(self, name: str = _AUTHORITY) -> None:
+        files = self._files(name)
         if not files.key.exists():
-            self._write(files, create_authority(f"proa-{self._settings.name}", self._now))
+            suffix = "" if name == _AUTHORITY else "-front-proxy"
+            self._write(files, create_authority(f"proa-{self._settings.name}{suffix}", self._now))
 
-    def _ensure(self, name: str, subject: Subject, names: Sequence[str] = (), addresses: Sequence[str] = ()) -> None:
+    def _ensure(
+        self,
+        name: str,
+        subject: Subject,
+        names: Sequence[str] = (),
+        addresses: Sequence[str] = (),
+        authority: str = _AUTHORITY,
+    ) -> None:
         files = self._files(name)
         if files.key.exists() and files.certificate.exists():
             certificate = files.certificate.read_bytes()
             if covers(certificate, names, addresses) and expires_at(certificate) - self._now > RENEW_BEFORE:
                 return
         pair = issue(
-            self.authority.load(),
+            self._files(authority).load(),
             subject,
             self._now,
             names=names,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from proa.aio.clock import Clock, SystemClock
 from proa.aio.tasks import TaskFailedError
+from proa.apiserver.aggregation.trust import FrontProxy
 from proa.apiserver.authz.bootstrap import ensure_default_policy
 from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP
 from proa.apiserver.compose import ApiServer, Config
@@ -31,11 +32,12 @@ from proa.client.informer import Informers
 from proa.cluster import tls
 from proa.cluster.addresses import host_address
 from proa.cluster.api_arguments import ApiArguments
-from proa.cluster.credentials import Credentials, is_api_server
+from proa.cluster.credentials import FRONT_PROXY, Credentials, is_api_server
 from proa.cluster.dns_endpoints import DnsEndpointsController
 from proa.cluster.guards import make as make_guards
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
+from proa.control.controller import Context
 from proa.control.manager import ControllerManager
 from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings as ControllerSettings
@@ -70,6 +72,7 @@ class Trust:
     token_key: bytes
     tls: ssl.SSLContext | None = None
     kubelet_tls: ssl.SSLContext | None = None
+    front_proxy: FrontProxy | None = None
 
     @classmethod
     def of(cls, credentials: Credentials) -> Trust:
@@ -80,7 +83,15 @@ class Trust:
             token_key=credentials.service_account_key.read_bytes(),
             tls=tls.serving(credentials.files("apiserver").load(), authority.certificate.read_bytes()),
             kubelet_tls=tls.calling(credentials.files("apiserver-kubelet-client"), authority),
+            front_proxy=_front_proxy(credentials),
         )
+
+
+def _front_proxy(credentials: Credentials) -> FrontProxy:
+    name = FRONT_PROXY.common_name
+    pair = credentials.files(name).load()
+    authority = credentials.front_proxy_authority.certificate.read_bytes()
+    return FrontProxy(name, authority, pair.certificate, pair.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +189,8 @@ async def start_api(
     await informers.start()
     await ensure_default_policy(loopback)
     await guards.synced()
+    context = Context(server.client_for(LOOPBACK, "kube-aggregator"), informers, Events(loopback, clock), clock)
+    await server.aggregator.start(context, trust.root_ca, trust.front_proxy)
     return server, informers
 
 

@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 
 from proa.api.core_v1 import TopologySelectorTerm
+from proa.apiserver.aggregation.component import Aggregator
+from proa.apiserver.aggregation.extension import path_of
+from proa.apiserver.aggregation.openapi import join_v2
 from proa.apiserver.reply import JSON, Reply
 from proa.apiserver.server import Request, Response, compressed
 from proa.machinery import status as failures
@@ -30,11 +33,12 @@ _V2_PROTOBUF_ANSWER = "application/com.github.proto-openapi.spec.v2.v1.0+protobu
 
 
 class OpenApiHandlers:
-    """Serves `resources()`; `changed()` when it gives others. build: the server's version."""
+    """Serves `resources()` and what `aggregator` adds; `changed()` when they give others. build: our version."""
 
-    def __init__(self, resources: Callable[[], Sequence[Resource[Any]]], build: str) -> None:
+    def __init__(self, resources: Callable[[], Sequence[Resource[Any]]], build: str, aggregator: Aggregator) -> None:
         self._resources = resources
         self._build = build
+        self._aggregator = aggregator
         self._made: dict[str, asyncio.Future[tuple[bytes, str]]] = {}
 
     def changed(self) -> None:
@@ -55,13 +59,19 @@ class OpenApiHandlers:
         """/openapi/v3"""
         groups = list(dict.fromkeys((each.group, each.version) for each in self._resources()))
         bodies = {each: (await self._body(_name(*each), partial(self._document_v3, *each)))[0] for each in groups}
-        return await self._reply(request, "v3", lambda: _index(bodies))
+        remote = {path_of(*key): path for key, path in self._aggregator.openapi_paths().items()}
+        return await self._reply(request, "v3", lambda: _index(bodies, remote))
 
     async def group(self, request: Request) -> Response:
         """/openapi/v3/api/v1, /openapi/v3/apis/<group>/<version>"""
         parts = request.info.path.strip("/").split("/")[2:]
         legacy = parts[0] == "api"
         group, version = ("", parts[1]) if legacy and len(parts) == 2 else ((*parts, "", "")[1], (*parts, "", "")[2])
+        remote = self._aggregator.openapi_v3((group, version))
+        if callable(remote):
+            return await remote(request)
+        if remote is not None:
+            return await self._reply(request, _name(group, version), lambda: remote)
         if not any((each.group, each.version) == (group, version) for each in self._resources()):
             raise failures.no_such_page()
         reply = await self._reply(request, _name(group, version), lambda: self._document_v3(group, version))
@@ -89,14 +99,19 @@ class OpenApiHandlers:
             raise
 
     def _document_v2(self) -> bytes:
-        from proa.machinery import openapi
-
-        return msgspec.json.encode(openapi.document_v2(self._resources(), build=self._build, extra=_UNMENTIONED))
+        return msgspec.json.encode(self._joined_v2())
 
     def _protobuf_v2(self) -> bytes:
-        from proa.machinery.openapi import document_v2, gnostic
+        from proa.machinery.openapi import gnostic
 
-        return gnostic.encode(document_v2(self._resources(), build=self._build))
+        return gnostic.encode(self._joined_v2())
+
+    def _joined_v2(self) -> dict[str, Any]:
+        from proa.machinery import openapi
+
+        own = openapi.document_v2(self._resources(), build=self._build, extra=_UNMENTIONED)
+        remote = self._aggregator.openapi_v2()
+        return join_v2(own, remote) if remote else own
 
     def _document_v3(self, group: str, version: str) -> bytes:
         from proa.machinery import openapi
@@ -108,10 +123,12 @@ def _name(group: str, version: str) -> str:
     return f"v3/{group}/{version}"
 
 
-def _index(bodies: dict[tuple[str, str], bytes]) -> bytes:
+def _index(bodies: dict[tuple[str, str], bytes], remote: dict[str, str]) -> bytes:
     from proa.machinery import openapi
 
-    return msgspec.json.encode(openapi.index(bodies))
+    document = openapi.index(bodies)
+    document["paths"] |= {path.removeprefix("/"): {"serverRelativeURL": url} for path, url in remote.items()}
+    return msgspec.json.encode(document)
 
 
 def _tagged(body: bytes) -> tuple[bytes, str]:

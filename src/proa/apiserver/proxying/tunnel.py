@@ -94,7 +94,9 @@ class Refused(Exception):
 
 
 async def upgrade(request: Request, backend: Backend, path: str, headers: CIMultiDict[str], seconds: float) -> Tunnel:
-    """Ask `backend` for the same upgrade. Raises Refused, OSError (TimeoutError among them)."""
+    """Ask `backend` for the same upgrade. Raises Refused, OSError (TimeoutError among them), ValueError."""
+    if any("\r" in value or "\n" in value for value in headers.values()):
+        raise ValueError("a header may not contain a line break")
     async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_connection(
             backend.host,

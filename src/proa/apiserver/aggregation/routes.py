@@ -1,0 +1,78 @@
+"""Requests for the group versions of extension servers, on their way there.
+
+Not here: how a request is passed on (`proxying`), whether a server is available (`availability` says so in the API).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from proa.api.apiregistration_v1 import APIService
+from proa.apiserver.aggregation.extension import Extension, Extensions
+from proa.apiserver.aggregation.priorities import GroupVersion
+from proa.apiserver.dispatch import Handle
+from proa.apiserver.proxying.links import Links
+from proa.apiserver.reply import Reply, text_reply
+from proa.apiserver.server import Request, Response
+from proa.machinery.status import StatusError
+
+_UNAVAILABLE = "service unavailable"
+
+
+class Routes:
+    """The handlers of remote group versions, kept in step with the APIServices by `changed`."""
+
+    def __init__(self, extensions: Extensions) -> None:
+        self._extensions = extensions
+        self._handlers: dict[GroupVersion, Handle] = {}
+        self._known: dict[GroupVersion, Extension] = {}
+
+    @property
+    def handlers(self) -> Mapping[GroupVersion, Handle]:
+        """By group and version; a live view."""
+        return MappingProxyType(self._handlers)
+
+    def extensions(self) -> Mapping[GroupVersion, Extension]:
+        """What is remote now; a live view."""
+        return MappingProxyType(self._known)
+
+    def changed(self, old: APIService | None, new: APIService | None) -> None:
+        """An APIService is another."""
+        extension = Extension.of(new) if new is not None else None
+        if extension is not None:
+            key = extension.group, extension.version
+            self._known[key] = extension
+            self._handlers[key] = _Handler(self._extensions, extension)
+            return
+        gone: Any = new or old
+        key = gone.spec.group, gone.spec.version
+        self._known.pop(key, None)
+        self._handlers.pop(key, None)
+
+
+class _Handler:
+    def __init__(self, extensions: Extensions, extension: Extension) -> None:
+        self._extensions = extensions
+        self._extension = extension
+
+    async def __call__(self, request: Request) -> Response:
+        if not self._extension.available:
+            return _unavailable(_UNAVAILABLE)
+        try:
+            backend = await self._extensions.backend(self._extension, request.user)
+        except StatusError:
+            return _unavailable(_UNAVAILABLE)
+        links = Links("", frozenset({backend.authority, backend.address}))
+        try:
+            return await self._extensions.proxy.pass_on(request, backend, request.raw_path, links)
+        except StatusError as error:
+            return _unavailable(error.message)
+
+
+def _unavailable(text: str) -> Reply:
+    """Plain text: what the client would accept from the extension server is not known here."""
+    reply = text_reply(f"{text}\n", 503)
+    reply.headers = (("X-Content-Type-Options", "nosniff"),)
+    return reply
