@@ -116,6 +116,10 @@ def test_a_whole_webhook_is_valid() -> None:
             "webhooks[0].namespaceSelector.matchExpressions[0].values: Required value: must be specified when "
             "`operator` is 'In' or 'NotIn'",
         ),
+        (
+            {"matchConditions": [{"name": "", "expression": "true"}]},
+            "webhooks[0].matchConditions[0].name: Required value",
+        ),
         ({"rules": [rule(operations=[])]}, "webhooks[0].rules[0].operations: Required value"),
         (
             {"rules": [rule(operations=["*", "CREATE"])]},
@@ -146,3 +150,10 @@ def test_what_is_wrong_with_a_webhook_is_named(more: dict[str, Any], wrong: str)
 
 def test_webhooks_of_one_configuration_have_different_names() -> None:
     assert errors_of(hook(), hook()) == ['webhooks[1].name: Duplicate value: "a.example.com"']
+
+
+def test_a_match_condition_must_compile() -> None:
+    [wrong] = errors_of(hook(matchConditions=[{"name": "a", "expression": "object.x =="}]))
+    assert wrong.startswith(
+        'webhooks[0].matchConditions[0].expression: Invalid value: "object.x ==": compilation failed'
+    )

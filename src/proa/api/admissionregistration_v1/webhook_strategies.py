@@ -10,6 +10,7 @@ from typing import Any
 
 from proa.machinery import names
 from proa.machinery.client_config import validate_client_config
+from proa.machinery.expressions.conditions import validate_match_conditions
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.object_meta import validate_label_selector
 from proa.machinery.strategy import DefaultStrategy
@@ -45,6 +46,7 @@ def _validate_hook(hook: Any, path: Path, errors: ErrorList) -> None:
     validate_label_selector(hook.namespaceSelector, errors, path.child("namespaceSelector"))
     validate_label_selector(hook.objectSelector, errors, path.child("objectSelector"))
     validate_client_config(hook.clientConfig, path.child("clientConfig"), errors)
+    validate_match_conditions(hook.matchConditions, path.child("matchConditions"), errors)
     _validate_versions(hook.admissionReviewVersions, path.child("admissionReviewVersions"), errors)
 
 

@@ -407,3 +407,30 @@ async def test_a_webhook_may_change_the_body_of_a_subresource(guarded: Guarded, 
     await guarded.server.post(PODS, "default", "a", "binding", binding, options())
     item = await guarded.server.registry(PODS).get("default", "a")
     assert item.object.spec.nodeName == "n2"
+
+
+async def test_match_conditions_decide_on_the_object_itself(guarded: Guarded, backend: WebhookServer) -> None:
+    conditions = [
+        {"name": "big", "expression": "size(object.data) > 1"},
+        {"name": "by-admin", "expression": 'request.userInfo.username == "admin"'},
+    ]
+    await guarded.configure("validating", hook(backend.client_config("/deny"), matchConditions=conditions))
+    await guarded.create(CONFIG_MAPS, config_map("small", {"a": "1"}))
+    await refused(guarded.create(CONFIG_MAPS, config_map("big", {"a": "1", "b": "2"})))
+
+
+async def test_a_condition_that_fails_refuses_the_write_unless_failures_are_ignored(
+    guarded: Guarded, backend: WebhookServer
+) -> None:
+    conditions = [{"name": "absent", "expression": "object.nowhere == 1"}]
+    await guarded.configure("validating", hook(backend.client_config("/deny"), matchConditions=conditions))
+    error = await refused(guarded.create(CONFIG_MAPS, config_map("a")))
+    assert (error.code, error.reason) == (403, "Forbidden")
+    assert "no such key: nowhere" in error.message
+    lenient = hook(backend.client_config("/deny"), matchConditions=conditions, failurePolicy="Ignore")
+    resource = CONFIGURATIONS["validating"]
+    document = {"metadata": {"name": "hooks"}, "webhooks": [lenient]}
+    item = await guarded.server.registry(resource).update("", "hooks", document, options())
+    await guarded.known(resource, item.revision)
+    await guarded.create(CONFIG_MAPS, config_map("a"))
+    assert backend.seen == []
