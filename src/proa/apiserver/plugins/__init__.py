@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from proa.apiserver.admission import Plugin
+from proa.apiserver.plugins.always_pull_images import AlwaysPullImages
 from proa.apiserver.plugins.certificates import (
     CertificateApproval,
     CertificateSigning,
@@ -21,11 +22,13 @@ from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.default_ingress_class import DefaultIngressClass
 from proa.apiserver.plugins.default_storage_class import DefaultStorageClass
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
+from proa.apiserver.plugins.event_rate_limit import EventRateLimit
 from proa.apiserver.plugins.limit_ranger import LimitRanger
 from proa.apiserver.plugins.mutating_webhooks import MutatingWebhooks
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
+from proa.apiserver.plugins.owner_references_permission_enforcement import OwnerReferencesPermissionEnforcement
 from proa.apiserver.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.pod_security import PodSecurity
@@ -45,11 +48,14 @@ PLUGINS: tuple[type[Any], ...] = (
     ServiceAccount,
     NodeRestriction,
     TaintNodesByCondition,
+    AlwaysPullImages,
     PodSecurity,
     Priority,
     DefaultTolerationSeconds,
+    EventRateLimit,
     DefaultStorageClass,
     StorageObjectInUseProtection,
+    OwnerReferencesPermissionEnforcement,
     PersistentVolumeClaimResize,
     RuntimeClass,
     CertificateApproval,
@@ -64,7 +70,7 @@ PLUGINS: tuple[type[Any], ...] = (
     ResourceQuota,
     NotImplementedWarnings,
 )
-OPT_IN: frozenset[type[Any]] = frozenset()
+OPT_IN: frozenset[type[Any]] = frozenset({AlwaysPullImages, EventRateLimit, OwnerReferencesPermissionEnforcement})
 ALWAYS = frozenset({PodQuality, NotImplementedWarnings})
 
 
