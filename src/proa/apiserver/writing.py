@@ -16,7 +16,7 @@ from proa.apiserver.options import WriteOptions
 from proa.machinery import apply
 from proa.machinery import status as failures
 from proa.machinery.decode import FieldValidation
-from proa.machinery.fields import ErrorList
+from proa.machinery.fields import ErrorList, Path
 from proa.machinery.object_meta import validate_object_meta, validate_object_meta_update
 from proa.machinery.resource import Resource
 from proa.machinery.strategy import DEFAULT
@@ -45,6 +45,14 @@ class Preparation:
         metadata.check_kind(document, resource.api_version, resource.kind)
         document["apiVersion"], document["kind"] = resource.api_version, resource.kind
         options.warnings += self._form.shape(document, options.field_validation, options.raw)
+
+    def check_conditional(self, document: Document, name: str) -> None:
+        """Raises StatusError 422 when the document must say which version it replaces and does not."""
+        if self._strategy.unconditional_update or metadata.of(document).get("resourceVersion"):
+            return
+        errors = ErrorList()
+        errors.invalid(Path("metadata", "resourceVersion"), 0, "must be specified for an update")
+        raise failures.invalid(self._resource.group, self._resource.kind, name, errors)
 
     def new(self, document: Document) -> None:
         """Default and prepare a new object."""
@@ -104,6 +112,7 @@ class Preparation:
         typed = self._form.typed(document)
         errors = ErrorList()
         self._validate(document, typed, errors)
+        self._strategy.validate_create(typed, errors)
         self._raise(document, errors)
         return Encoded(self._form.encode(typed), typed)
 

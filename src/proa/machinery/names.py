@@ -1,12 +1,12 @@
 """What the texts that name things may look like, and how names and UIDs are generated.
 
 Each check returns the list of what is wrong, empty when nothing is, in the words clients know. Source: RFC 1123, RFC
-1035, RFC 6335, and the API's documentation of labels. Not here: which field obeys which rule.
+1035, RFC 6335, and the API's documentation of labels. Not here: which field obeys which rule, IP addresses
+(`addresses`).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from random import Random
@@ -203,25 +203,6 @@ def percent(value: str) -> list[str]:
 
 def http_header_name(value: str) -> list[str]:
     return [] if _header(value) else [_no_match(_HEADER_TEXT, _HEADER, "X-Header-Name")]
-
-
-def ip_address(value: str) -> list[str]:
-    """IPv4 or IPv6, without a zone."""
-    try:
-        ipaddress.ip_address(value if "%" not in value else "")
-    except ValueError:
-        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-    return []
-
-
-def cidr(value: str) -> list[str]:
-    try:
-        if "/" not in value:
-            raise ValueError
-        ipaddress.ip_interface(value)
-    except ValueError:
-        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
-    return []
 
 
 def _dots(value: str) -> list[str]:

@@ -8,13 +8,16 @@ server's registry).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from proa.machinery.fields import ErrorList
 
 
 class DefaultStrategy:
     """Override what differs. See `proa.machinery.resource.Strategy` for the order of the calls."""
+
+    unconditional_update: ClassVar[bool] = True
+    """Whether an update need not say which version it replaces."""
 
     def default(self, document: dict[str, Any]) -> None:
         """Defaults that depend on other fields, after the declared ones."""
@@ -31,8 +34,14 @@ class DefaultStrategy:
         """The status subresource changes the status and nothing but it."""
         keep(document, old, "spec")
 
+    def prepare_for_delete(self, document: dict[str, Any], now: str) -> None:
+        """What the first delete writes into an object that stays until somebody has cleaned up behind it."""
+
     def validate(self, new: Any, errors: ErrorList) -> None:
         """What the declared facts cannot say about a new object (and, on update, about the new version)."""
+
+    def validate_create(self, new: Any, errors: ErrorList) -> None:
+        """What only holds of a new object. `validate` is called besides."""
 
     def validate_update(self, new: Any, old: Any, errors: ErrorList) -> None:
         """What may not change. `validate` is called besides."""

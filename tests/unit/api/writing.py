@@ -28,7 +28,9 @@ def created(resource: Resource[Any], document: dict[str, Any]) -> dict[str, Any]
 def create_errors(resource: Resource[Any], document: dict[str, Any]) -> list[str]:
     errors = ErrorList()
     assert resource.strategy is not None
-    resource.strategy.validate(to_typed(created(resource, document), resource.type), errors)
+    typed = to_typed(created(resource, document), resource.type)
+    resource.strategy.validate(typed, errors)
+    resource.strategy.validate_create(typed, errors)
     return [str(each) for each in errors]
 
 

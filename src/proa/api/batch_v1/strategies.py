@@ -187,10 +187,6 @@ class CronJobStrategy(DefaultStrategy):
 
     def validate(self, new: CronJob, errors: ErrorList) -> None:
         spec, template = new.spec, _SPEC.child("jobTemplate", "spec")
-        name = new.metadata.name
-        if len(name) > _LONGEST_CRON_JOB:
-            detail = f"must be no more than {_LONGEST_CRON_JOB} characters"
-            errors.invalid(Path("metadata", "name"), name, detail)
         _validate_schedule(spec.schedule, errors)
         if spec.timeZone is not None:
             _validate_zone(spec.timeZone, errors)
@@ -200,6 +196,12 @@ class CronJobStrategy(DefaultStrategy):
             errors.invalid(template.child("selector"), spec.jobTemplate.spec.selector, detail)
         if spec.jobTemplate.spec.manualSelector:
             errors.unsupported(template.child("manualSelector"), True, ("nil", "false"))
+
+    def validate_create(self, new: CronJob, errors: ErrorList) -> None:
+        name = new.metadata.name
+        if len(name) > _LONGEST_CRON_JOB:
+            detail = f"must be no more than {_LONGEST_CRON_JOB} characters"
+            errors.invalid(Path("metadata", "name"), name, detail)
 
 
 def _validate_schedule(schedule: str, errors: ErrorList) -> None:

@@ -15,13 +15,13 @@ from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleH
 from proa.api.core_v1.pod import PodSpec, Sysctl
 from proa.api.core_v1.template import PodTemplateSpec
 from proa.api.core_v1.volume import Volume
+from proa.machinery.addresses import ip_address
 from proa.machinery.checks import check_names
 from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import (
     dns1123_label,
     dns1123_subdomain,
-    ip_address,
     label_value,
     port_name,
     port_number,

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from proa.api.core_v1.service import Service, ServicePort
+from proa.machinery.addresses import ip_address
 from proa.machinery.checks import check_names
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import (
     dns1123_label,
     dns1123_subdomain,
-    ip_address,
     label_value,
     port_name,
     port_number,

@@ -21,9 +21,10 @@ from proa.api.core_v1.pod_defaults import default_pod, default_pod_template
 from proa.api.core_v1.pod_validation import validate_pod_spec, without_mutable
 from proa.api.core_v1.replication import ReplicationController
 from proa.api.core_v1.template import PodTemplate
+from proa.machinery.addresses import cidr
 from proa.machinery.checks import check_names
 from proa.machinery.fields import ErrorList, Path
-from proa.machinery.names import cidr, config_key, label_value, qualified_name
+from proa.machinery.names import config_key, label_value, qualified_name
 from proa.machinery.strategy import DefaultStrategy
 
 Document = dict[str, Any]
