@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -42,6 +43,22 @@ def helm() -> Path:
             partial.chmod(0o755)
             partial.rename(program)
     return program
+
+
+def node_modules(lock: Path) -> Path:
+    """The packages of a package-lock.json, installed by npm beside a copy of it."""
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    directory = cache() / f"node-{wanted}"
+    with (cache() / "lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not (directory / "complete").exists():
+            directory.mkdir(exist_ok=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(lock.parent / name, directory)
+            npm = Path(sys.executable).parent / "npm"
+            subprocess.run((str(npm), "ci", "--no-audit", "--no-fund"), cwd=directory, check=True, timeout=300)
+            (directory / "complete").touch()
+    return directory
 
 
 def _unpacked_helm() -> bytes:
