@@ -54,8 +54,10 @@ from proa.apiserver.server import HttpServer, Request, Response
 from proa.apiserver.services import ServiceResolver
 from proa.apiserver.token_requests import TokenAction
 from proa.apiserver.webhooks.client import WebhookClient
+from proa.apiserver.webhooks.metrics import WebhookMetrics
 from proa.base.build import KUBERNETES_VERSION
 from proa.base.entropy import BlockRandom
+from proa.base.metrics import Metrics
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
@@ -98,6 +100,8 @@ class ApiServer:
         self.allocator = ServiceAllocator(config.service_cidr, config.node_ports, config.random)
         self.services = ServiceResolver(self.client_for(LOOPBACK), config.random)
         self.webhooks = WebhookClient(self.services)
+        self.families = Metrics()
+        self.webhook_metrics = WebhookMetrics(self.families)
         self._builtin = tuple(config.resources if config.resources is not None else builtin_resources())
         self._dispatcher = Dispatcher(self.access, self.metrics)
         self._http = HttpServer(self._dispatcher)
@@ -288,7 +292,7 @@ class ApiServer:
         serve("/openapi/v3", openapi.index)
         serve("/openapi/v3/", openapi.group)
         serve("/version", version)
-        serve("/metrics", metrics_handler(self.metrics, self.statistics))
+        serve("/metrics", metrics_handler(self.metrics, self.families, self.statistics))
         serve("/", self._paths)
 
     def _address(self) -> str:

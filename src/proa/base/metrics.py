@@ -101,9 +101,8 @@ class Metrics:
         self._registry: CollectorRegistry | None = None
 
     def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Family[Counter]:
-        """A family of counters; `name` ends in `_total`."""
-        if not name.endswith("_total"):
-            raise ValueError(f"the name of counter {name} must end in _total")
+        """A family of counters; `name` should end in `_total`. One of upstream's older names is shown as untyped,
+        because the text format insists on the ending."""
         self._claim(name)
         family = Family(name, help, labels, Counter)
         self._counters.append(family)
@@ -152,10 +151,16 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """For prometheus_client: the metrics as it models them."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+            UntypedMetricFamily,
+        )
 
         for counters in self._counters:
-            counter = CounterMetricFamily(counters.name, counters.help, labels=counters.label_names)
+            new = CounterMetricFamily if counters.name.endswith("_total") else UntypedMetricFamily
+            counter = new(counters.name, counters.help, labels=counters.label_names)
             for values, count in counters.children():
                 counter.add_metric(values, count.value)
             yield counter

@@ -134,8 +134,8 @@ def test_a_whole_webhook_is_valid() -> None:
         ),
         (
             {"rules": [rule(resources=["*", "pods"])]},
-            "webhooks[0].rules[0].resources: Invalid value: [\"*\",\"pods\"]: if '*' is present, must not specify other "
-            "resources without subresources",
+            "webhooks[0].rules[0].resources: Invalid value: [\"*\",\"pods\"]: if '*' is present, must not specify "
+            "other resources without subresources",
         ),
         (
             {"rules": [rule(resources=["*/*", "pods"])]},

@@ -11,6 +11,7 @@ from proa.apiserver.server import Request, Response
 from proa.base.build import KUBERNETES_MAJOR as MAJOR
 from proa.base.build import KUBERNETES_MINOR as MINOR
 from proa.base.build import build
+from proa.base.metrics import Metrics
 from proa.machinery import status as failures
 
 Check = Callable[[], Awaitable[str]]
@@ -73,11 +74,12 @@ async def version(request: Request) -> Response:
 
 
 def metrics_handler(
-    metrics: RequestMetrics, statistics: Callable[[], Mapping[str, Mapping[str, float]]]
+    metrics: RequestMetrics, families: Metrics, statistics: Callable[[], Mapping[str, Mapping[str, float]]]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """/metrics."""
+    """/metrics: of requests, and `families`, what other parts count."""
 
     async def handle(request: Request) -> Response:
-        return text_reply(metrics.text(statistics()), content_type="text/plain; version=0.0.4; charset=utf-8")
+        text = metrics.text(statistics()) + families.exposition().decode()
+        return text_reply(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     return handle

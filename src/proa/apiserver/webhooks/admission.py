@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -16,6 +17,7 @@ from proa.apiserver.admission import Attributes
 from proa.apiserver.matching import NamespaceLabels, object_matches
 from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
 from proa.apiserver.webhooks.hooks import Concern, Hook, Hooks
+from proa.apiserver.webhooks.metrics import CALLING, INTERNAL, REFUSED, WebhookMetrics
 from proa.apiserver.webhooks.review import Response, checked, patch_of, refusal, review, review_version
 from proa.apiserver.webhooks.versions import Documents
 from proa.machinery import status as failures
@@ -37,6 +39,7 @@ class Server(Protocol):
     """What of the API server webhooks need."""
 
     webhooks: WebhookClient
+    webhook_metrics: WebhookMetrics
 
     def resources(self) -> tuple[Resource[Any], ...]: ...
     def registry(self, resource: Resource[Any]) -> Registry: ...
@@ -68,6 +71,7 @@ class Webhooks:
         self._namespaces = NamespaceLabels(context.client, context.informers)
         self._conditions: WeakKeyDictionary[Hook, MatchConditions] = WeakKeyDictionary()
         self._mutating = mutating
+        self._kind = "admit" if mutating else "validating"
         self.hooks = Hooks(context.informers, configurations, server.resources)
 
     async def documents(self, concern: Concern, attributes: Attributes) -> Documents | None:
@@ -87,8 +91,9 @@ class Webhooks:
         seen = replace(attributes, resource=documents.resource, document=documents.document, old=documents.old)
         match = await self._conditions_of(hook).evaluate(seen)
         if match.error is None:
-            matched: bool = match.matches
-            return matched
+            if not match.matches:
+                self.server.webhook_metrics.excluded(hook.name, self._kind, attributes.operation)
+            return match.matches
         if hook.ignores_failure:
             log.warning("match conditions of webhook %s failed, it is not asked: %s", hook.name, match.error)
             return False
@@ -110,25 +115,36 @@ class Webhooks:
         """
         hook = concern.hook
         if attributes.dry_run and hook.spec.sideEffects not in _NO_EFFECTS:
+            self._count(hook, attributes, 0.0, 0, INTERNAL)
             raise failures.bad_request(f"admission webhook {quoted(hook.name)} does not support dry run")
+        began = monotonic()
         try:
             answer = await self._answer(hook, attributes, documents)
         except WebhookFailure as failure:
+            ignored = hook.ignores_failure
+            self._count(hook, attributes, monotonic() - began, failure.code, None if ignored else CALLING)
             why = f"failed calling webhook {quoted(hook.name)}: {failure.reason}"
-            if not hook.ignores_failure:
+            if not ignored:
                 raise failures.internal_error(why) from None
             log.warning("%s: failing open", why)
+            self.server.webhook_metrics.failed_open(hook.name, self._kind)
             kind = "mutation" if self._mutating else "validating"
             where = f"round_{attributes.round}_index_{concern.position}"
             attributes.annotations[f"failed-open.{kind}.webhook.admission.k8s.io/{where}"] = hook.name
             return None
-        response = answer.response
+        took, response = monotonic() - began, answer.response
         for name, value in (response.auditAnnotations or {}).items():
             attributes.annotations[f"{hook.name}/{name}"] = value
         attributes.warnings.extend(response.warnings or ())
         if not response.allowed:
-            raise refusal(hook.name, response.status)
+            refused = refusal(hook.name, response.status)
+            self._count(hook, attributes, took, refused.code, REFUSED)
+            raise refused
+        self._count(hook, attributes, took, 200)
         return answer
+
+    def _count(self, hook: Hook, attributes: Attributes, took: float, code: int, error: str | None = None) -> None:
+        self.server.webhook_metrics.asked(hook.name, self._kind, attributes.operation, took, code, error)
 
     async def _answer(self, hook: Hook, attributes: Attributes, documents: Documents) -> Answer:
         version = review_version(hook.spec.admissionReviewVersions)

@@ -434,3 +434,20 @@ async def test_a_condition_that_fails_refuses_the_write_unless_failures_are_igno
     await guarded.known(resource, item.revision)
     await guarded.create(CONFIG_MAPS, config_map("a"))
     assert backend.seen == []
+
+
+async def test_calls_and_rejections_are_counted_under_upstreams_names(guarded: Guarded, backend: WebhookServer) -> None:
+    await guarded.configure("validating", hook(backend.client_config("/deny")))
+    await refused(guarded.create(CONFIG_MAPS, config_map("a")))
+    lines = guarded.server.families.exposition().decode().splitlines()
+    prefix = "apiserver_admission_webhook_"
+    assert (
+        f'{prefix}rejection_count{{error_type="no_error",name="hook.example.com",operation="CREATE",'
+        'rejection_code="403",type="validating"} 1.0'
+    ) in lines
+    assert (
+        f'{prefix}request_total{{code="403",name="hook.example.com",operation="CREATE",rejected="true",'
+        'type="validating"} 1.0'
+    ) in lines
+    labels = '{name="hook.example.com",operation="CREATE",rejected="true",type="validating"}'
+    assert f"{prefix}admission_duration_seconds_count{labels} 1.0" in lines
