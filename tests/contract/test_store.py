@@ -47,6 +47,10 @@ class Remote:
     def revision(self) -> int:
         return self._inner.revision
 
+    @property
+    def oldest(self) -> int:
+        return self._inner.oldest
+
 
 async def _cached(store: Store) -> WatchCache:
     cache = WatchCache(store, "/")
@@ -316,6 +320,7 @@ async def test_compaction_forgets_the_past_and_keeps_the_present(store: Store, c
     with pytest.raises(CompactedError) as caught:
         await store.range("/a/", revision=first)
     assert (caught.value.requested, caught.value.oldest) == (first, second)
+    assert store.oldest == second
     with pytest.raises(CompactedError):
         await collect(store.watch("/a/", first), third)
     assert [e.value for e in (await store.range("/a/", revision=second)).entries] == [v("1"), v("2")]

@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from proa.apiserver.metadata import Document
+from proa.apiserver.options import refuse
 from proa.machinery import status as failures
+from proa.machinery.fields import ErrorList, Path
 from proa.machinery.resource import Resource
 from proa.machinery.timestamps import format_time
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
-_POLICIES = ("Orphan", "Background", "Foreground")
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,18 @@ class Deletion:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Raises StatusError for contradicting or unknown DeleteOptions."""
-    policy = options.get("propagationPolicy")
-    if policy is not None and options.get("orphanDependents") is not None:
-        raise failures.bad_request("orphanDependents and propagationPolicy cannot both be set, orphanDependents is old")
-    if policy is not None and policy not in _POLICIES:
-        raise failures.bad_request(f"propagationPolicy: {policy!r} must be one of {', '.join(_POLICIES)}")
+    """Raises StatusError 422 for contradicting or unknown DeleteOptions."""
+    policy, errors = options.get("propagationPolicy"), ErrorList()
+    if policy is not None:
+        path = Path("propagationPolicy")
+        if options.get("orphanDependents") is not None:
+            errors.invalid(path, policy, "orphanDependents and deletionPropagation cannot be both set")
+        if policy not in _POLICIES:
+            errors.unsupported(path, policy, (*_POLICIES, "nil"))
+    if options.get("ignoreStoreReadErrorWithClusterBreakingPotential"):
+        path = Path("ignoreStoreReadErrorWithClusterBreakingPotential")
+        errors.forbidden(path, "what is stored can be read, so nothing is deleted without having been")
+    refuse("DeleteOptions", errors)
 
 
 def check_preconditions(resource: Resource[Any], name: str, options: Mapping[str, Any], uid: str, version: str) -> None:
@@ -56,6 +64,10 @@ def check_preconditions(resource: Resource[Any], name: str, options: Mapping[str
 
 def decide(resource: Resource[Any], stored: Mapping[str, Any], options: Mapping[str, Any], now: datetime) -> Deletion:
     """What deleting `stored` with these DeleteOptions does. `stored` is not changed."""
+    if resource.strategy is not None and stored["metadata"].get("deletionTimestamp") is None:
+        marked: Document = {**stored, "metadata": dict(stored["metadata"])}
+        resource.strategy.prepare_for_delete(marked, format_time(now))
+        stored = marked
     metadata: Document = dict(stored["metadata"])
     finalizers = _finalizers(metadata.get("finalizers", []), options)
     grace = _grace(resource, stored, options)

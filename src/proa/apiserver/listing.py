@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from proa.apiserver.options import ReadOptions
+from proa.apiserver.options import ReadOptions, refuse
 from proa.machinery import status as failures
+from proa.machinery.fields import ErrorList, Path, quoted
 from proa.store.item import Item
 from proa.store.protocol import CompactedError, FutureRevisionError
 from proa.store.watchcache import WatchCache
@@ -48,53 +49,59 @@ def encode_continue(prefix: str, key: str, revision: int) -> str:
 
 
 def decode_continue(prefix: str, text: str) -> tuple[str, int]:
-    """The key after which to go on, and the revision. Raises StatusError 400."""
+    """The key after which to go on, and the revision; a negative one means the present. Raises StatusError 400."""
     try:
-        token = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Token)
-    except (ValueError, binascii.Error, msgspec.DecodeError):
-        raise failures.bad_request("continue key is not valid: it is not a token this API gave out") from None
-    if token.v != _VERSION or not token.start:
-        raise failures.bad_request("continue key is not valid: it has no start or another version")
-    if "/../" in "/" + token.start:
-        raise failures.bad_request("continue key is not valid: start may not leave its resource")
-    return prefix + token.start.removesuffix("\0"), token.rv
+        token = msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True), type=_Token)
+    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+        raise _not_valid(f": {error}") from None
+    if token.v != _VERSION:
+        raise _not_valid(f": server does not recognize this encoded version {token.v}")
+    if not token.rv:
+        raise _not_valid(f": incorrect encoded start resourceVersion (version {_VERSION})")
+    if not token.start:
+        raise _not_valid(f": encoded start key empty (version {_VERSION})")
+    if any(part in ("", ".", "..") for part in token.start.removeprefix("/").split("/")):
+        raise _not_valid(f": {token.start}")
+    return prefix + token.start.removeprefix("/").removesuffix("\0"), token.rv
+
+
+def _not_valid(why: str) -> failures.StatusError:
+    return failures.bad_request(f"invalid continue token: continue key is not valid{why}")
 
 
 def parse_revision(text: str) -> int:
     """A resourceVersion as a number; '' is 0. Raises StatusError 400."""
     if not text:
         return 0
-    try:
-        revision = int(text)
-    except ValueError:
-        revision = -1
-    if revision < 0:
-        raise failures.bad_request(f"resourceVersion: Invalid value: {text!r}: must be a resource version of this API")
-    return revision
+    if not (text.isascii() and text.isdigit()):
+        why = f"strconv.ParseUint: parsing {quoted(text)}: invalid syntax"
+        raise failures.bad_request(f"invalid resource version: resourceVersion: Invalid value: {quoted(text)}: {why}")
+    if len(text) > 20 or int(text) >= 1 << 64:
+        why = f"strconv.ParseUint: parsing {quoted(text)}: value out of range"
+        raise failures.bad_request(f"invalid resource version: resourceVersion: Invalid value: {quoted(text)}: {why}")
+    return int(text)
 
 
 def _check(options: ReadOptions) -> None:
     match, version = options.resource_version_match, options.resource_version
-    if match not in ("", "Exact", "NotOlderThan"):
-        raise failures.bad_request(
-            f'resourceVersionMatch: Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
-        )
-    if match and options.continue_:
-        raise failures.bad_request("resourceVersionMatch: Forbidden: it is forbidden when continue is provided")
-    if match and not version:
-        raise failures.bad_request(
-            "resourceVersionMatch: Forbidden: it is forbidden unless resourceVersion is provided"
-        )
-    if match == "Exact" and version == "0":
-        raise failures.bad_request('resourceVersionMatch: Forbidden: "Exact" is forbidden for resourceVersion "0"')
-    if options.continue_ and version not in ("", "0"):
-        raise failures.bad_request("specifying resource version is not allowed when using continue")
+    if match:
+        path, errors = Path("resourceVersionMatch"), ErrorList()
+        if not version:
+            errors.forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+        if options.continue_:
+            errors.forbidden(path, "resourceVersionMatch is forbidden when continue is provided")
+        if match not in ("Exact", "NotOlderThan"):
+            errors.unsupported(path, match, ("Exact", "NotOlderThan", ""))
+        if match == "Exact" and version == "0":
+            errors.forbidden(path, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+        refuse("ListOptions", errors)
 
 
 async def list_items(cache: WatchCache, prefix: str, options: ReadOptions, matches: Matches | None) -> ItemList:
     """One page of what is under `prefix`. `matches`: None for everything.
 
-    Raises StatusError: 400 for contradicting options, 410 when the revision is compacted, 504 when it has not happened.
+    Raises StatusError: 400, 422 for contradicting options, 410 when the revision is compacted (with a token to go on from
+    there all the same), 504 when it has not happened.
     """
     if options is not _PLAIN:
         _check(options)
@@ -102,8 +109,11 @@ async def list_items(cache: WatchCache, prefix: str, options: ReadOptions, match
     try:
         if options.continue_:
             after, revision = decode_continue(prefix, options.continue_)
-            if revision < 0:
-                revision = 0  # upstream's token of an inconsistent continuation: go on with the present
+            if options.resource_version not in ("", "0"):
+                raise failures.bad_request("specifying resource version is not allowed when using continue")
+            if revision < 0:  # an inconsistent continuation goes on with the present
+                await cache.fresh()
+                revision = 0
         elif not options.resource_version:
             await cache.fresh()
         else:
@@ -117,10 +127,7 @@ async def list_items(cache: WatchCache, prefix: str, options: ReadOptions, match
         return await _page(cache, prefix, after, options.limit, revision, matches)
     except CompactedError as error:
         if options.continue_:
-            raise failures.expired(
-                "The provided continue parameter is too old to display a consistent list result. You must start a new "
-                "list without the continue parameter."
-            ) from None
+            raise failures.with_continue(failures.expired(_INCONSISTENT), encode_continue(prefix, after, -1)) from None
         raise failures.too_old_resource_version(error.requested, error.oldest) from None
     except FutureRevisionError as error:
         raise failures.too_large_resource_version(error.requested, error.current) from None
@@ -150,3 +157,10 @@ async def _page(
 
 
 _PLAIN = ReadOptions()
+# Clients look for the reason and the token, people read this; the same as upstream's.
+_INCONSISTENT = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from proa.apiserver.identity import User
 from proa.machinery import status as failures
 from proa.machinery.decode import FieldValidation
+from proa.machinery.fields import ErrorList, Path
+from proa.machinery.object_meta import validate_field_manager
 
 
 @dataclass(slots=True)
@@ -53,22 +55,23 @@ class WatchOptions:
     timeout: float = 0.0
     bookmarks: bool = False
     send_initial_events: bool | None = None
+    continue_: str = ""
+
+
+def refuse(kind: str, errors: ErrorList) -> None:
+    """Raises StatusError 422 where options of this kind are invalid."""
+    if errors:
+        raise failures.invalid("meta.k8s.io", kind, "", errors)
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
-    """A boolean query parameter; present without a value is true. Raises StatusError 400."""
+    """A boolean query parameter, as Go clients mean it: given and neither `false` nor `0`."""
     value = query.get(name)
-    if value is None:
-        return False
-    if value.lower() in ("", "true", "1", "t"):
-        return True
-    if value.lower() in ("false", "0", "f"):
-        return False
-    raise failures.bad_request(f"{name}: {value!r} is not a boolean, use true or false")
+    return value is not None and value.lower() not in ("false", "0")
 
 
 def integer(query: Mapping[str, str], name: str, default: int = 0) -> int:
-    """An integer query parameter that may not be negative. Raises StatusError 400."""
+    """An integer query parameter. Raises StatusError 400."""
     value = query.get(name)
     if not value:
         return default
@@ -76,27 +79,54 @@ def integer(query: Mapping[str, str], name: str, default: int = 0) -> int:
         number = int(value)
     except ValueError:
         raise failures.bad_request(f"{name}: {value!r} is not an integer") from None
-    if number < 0:
-        raise failures.bad_request(f"{name}: must be greater than or equal to 0, got {number}")
+    if not -(1 << 63) <= number < 1 << 63:
+        raise failures.bad_request(f"{name}: {value} is out of range")
     return number
 
 
-def dry_run(values: list[str]) -> bool:
-    """The dryRun parameter; only `All` exists. Raises StatusError 400."""
+def dry_run(values: Sequence[str], kind: str = "DeleteOptions") -> bool:
+    """The dryRun parameter; only `All` exists. Raises StatusError 422."""
     values = [each for each in values if each]
     if any(each != "All" for each in values):
-        raise failures.bad_request(f'dryRun: Unsupported value: {values[0]!r}: supported values: "All"')
+        errors = ErrorList()
+        errors.unsupported(Path("dryRun"), values, ("All",))
+        refuse(kind, errors)
     return bool(values)
 
 
+def checked_write(kind: str, options: WriteOptions, query: Mapping[str, str], dry: Sequence[str]) -> None:
+    """Take Create-, Update-, PatchOptions (`kind`) from the query. Raises StatusError 422."""
+    errors = ErrorList()
+    manager, validation = query.get("fieldManager", ""), query.get("fieldValidation", "")
+    if manager:
+        validate_field_manager(manager, errors, Path("fieldManager"))
+        options.field_manager = manager
+    if validation:
+        if validation in _FIELD_VALIDATIONS:
+            options.field_validation = FieldValidation(validation)
+        else:
+            errors.unsupported(Path("fieldValidation"), validation, ("", *_FIELD_VALIDATIONS))
+    if any(each not in ("", "All") for each in dry):
+        errors.unsupported(Path("dryRun"), list(dry), ("All",))
+    options.dry_run = "All" in dry
+    refuse(kind, errors)
+
+
+_FIELD_VALIDATIONS = ("Ignore", "Strict", "Warn")
+
+
 def read_options(query: Mapping[str, str]) -> ReadOptions:
-    """ListOptions from the query."""
+    """ListOptions of a list from the query. Raises StatusError 400, 422."""
     if not query:
         return _DEFAULT_READ
+    if "sendInitialEvents" in query:
+        errors = ErrorList()
+        errors.forbidden(Path("sendInitialEvents"), "sendInitialEvents is forbidden for list")
+        refuse("ListOptions", errors)
     return ReadOptions(
         query.get("labelSelector", ""),
         query.get("fieldSelector", ""),
-        integer(query, "limit"),
+        max(integer(query, "limit"), 0),
         query.get("continue", ""),
         query.get("resourceVersion", ""),
         query.get("resourceVersionMatch", ""),
@@ -114,7 +144,8 @@ def watch_options(query: Mapping[str, str], default_timeout: float) -> WatchOpti
         query.get("fieldSelector", ""),
         query.get("resourceVersion", ""),
         query.get("resourceVersionMatch", ""),
-        float(integer(query, "timeoutSeconds")) or default_timeout,
+        float(max(integer(query, "timeoutSeconds"), 0)) or default_timeout,
         flag(query, "allowWatchBookmarks"),
         initial,
+        query.get("continue", ""),
     )

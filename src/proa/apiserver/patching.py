@@ -13,11 +13,12 @@ import msgspec
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.negotiation import decode_yaml
-from proa.apiserver.options import WriteOptions
+from proa.apiserver.options import WriteOptions, refuse
 from proa.apiserver.registry import Change, Registry
 from proa.machinery import apply as machinery_apply
 from proa.machinery import decode, patch
 from proa.machinery import status as failures
+from proa.machinery.fields import ErrorList, Path
 from proa.machinery.resource import Resource
 from proa.store.item import Item
 
@@ -76,7 +77,9 @@ async def apply(
     """Server-side apply: the object, and whether it was created. Raises StatusError 409 naming each conflict."""
     resource = registry.resource
     if not options.field_manager:
-        raise failures.bad_request("fieldManager: Required value: is required for apply patch")
+        errors = ErrorList()
+        errors.required(Path("fieldManager"), "is required for apply patch")
+        refuse("PatchOptions", errors)
     if not isinstance(body, dict):
         raise failures.bad_request("an apply patch is an object")
     metadata.check_kind(body, resource.api_version, resource.kind)

@@ -23,7 +23,7 @@ def matcher(
         labels, fields = parse_labels(label_selector), parse_fields(field_selector)
         fields.check(resource.fields)
     except SelectorError as error:
-        raise failures.bad_request(f"unable to parse the selector: {error}") from None
+        raise failures.bad_request(str(error)) from None
     if labels.empty and fields.empty:
         return None
     by_labels, by_fields = labels.matches, fields.matches

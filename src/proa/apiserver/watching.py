@@ -16,8 +16,9 @@ import msgspec
 from proa.aio.broadcast import LaggedError
 from proa.apiserver.conversion import View
 from proa.apiserver.listing import Matches, parse_revision
-from proa.apiserver.options import WatchOptions
+from proa.apiserver.options import WatchOptions, refuse
 from proa.machinery import status as failures
+from proa.machinery.fields import ErrorList, Path
 from proa.machinery.meta import Status
 from proa.machinery.resource import Resource
 from proa.store.item import Event, Item, transition
@@ -174,17 +175,18 @@ class Watch:
 
 
 def _check(options: WatchOptions) -> None:
-    match = options.resource_version_match
-    if options.send_initial_events is None:
-        if match:
-            raise failures.bad_request(
-                "resourceVersionMatch: Forbidden: it is forbidden for watch without sendInitialEvents"
-            )
-        return
-    if match != "NotOlderThan":
-        raise failures.bad_request(
-            'resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "NotOlderThan"'
-        )
+    match, asked = options.resource_version_match, options.send_initial_events is not None
+    path, errors = Path("resourceVersionMatch"), ErrorList()
+    if asked and match != "NotOlderThan":
+        errors.forbidden(path, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+    if match:
+        if not asked:
+            errors.forbidden(path, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+        if match != "NotOlderThan":
+            errors.unsupported(path, match, ("NotOlderThan",))
+        if options.continue_:
+            errors.forbidden(path, "resourceVersionMatch is forbidden when continue is provided")
+    refuse("ListOptions", errors)
 
 
 def error_line(status: Status) -> bytes:

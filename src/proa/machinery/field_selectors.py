@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from proa.machinery.fields import quoted
 from proa.machinery.selectors import SelectorError
 
 COMMON_FIELDS = ("metadata.name", "metadata.namespace")
@@ -36,10 +37,14 @@ class FieldSelector:
 
     def check(self, supported: Iterable[str]) -> None:
         """Raises SelectorError where a field beyond metadata.name and metadata.namespace is not in `supported`."""
-        known = {*COMMON_FIELDS, *supported}
+        more = frozenset(supported)
         for field, _, _ in self.requirements:
-            if field not in known:
+            if field in COMMON_FIELDS or field in more:
+                continue
+            if more:
                 raise SelectorError(f"field label not supported: {field}")
+            only = ", ".join(map(quoted, COMMON_FIELDS))
+            raise SelectorError(f"{quoted(field)} is not a known field selector: only {only}")
 
     def __str__(self) -> str:
         return ",".join(f"{field}{sign}{_escaped(value)}" for field, sign, value in self.requirements)

@@ -193,6 +193,12 @@ def expired(message: str) -> StatusError:
     return _failure(410, "Expired", message)
 
 
+def with_continue(error: StatusError, token: str) -> StatusError:
+    """The same failure with a continue token, for who would rather go on than begin again."""
+    metadata = msgspec.structs.replace(error.status.metadata, continue_=token)
+    return StatusError(msgspec.structs.replace(error.status, metadata=metadata))
+
+
 def too_old_resource_version(asked: int | str, oldest: int | str) -> StatusError:
     """410 of a watch or list at a compacted revision."""
     return expired(f"too old resource version: {asked} ({oldest})")

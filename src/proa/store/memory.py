@@ -48,6 +48,10 @@ class MemoryStore:
     def revision(self) -> int:
         return self._revision
 
+    @property
+    def oldest(self) -> int:
+        return self._history.oldest
+
     async def create(self, key: str, value: bytes, *, ttl: float | None = None) -> int | Conflict:
         await asyncio.sleep(0)
         current = self._entries.get(key)

@@ -82,6 +82,10 @@ class Store(Protocol):
     def revision(self) -> int:
         """The newest committed revision this process has seen."""
 
+    @property
+    def oldest(self) -> int:
+        """The oldest revision whose state is kept; what is before it is compacted."""
+
     async def create(self, key: str, value: bytes, *, ttl: float | None = None) -> int | Conflict:
         """Write `key` if it is absent; the new revision. `ttl` in seconds: the store deletes the key then."""
 

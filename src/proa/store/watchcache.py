@@ -70,7 +70,7 @@ class WatchCache:
         self.prefix = prefix
         self._store = store
         self._codec = codec
-        self._held: dict[str, tuple[bytes, Any]] = {}
+        self._held: dict[str, tuple[bytes, Any, dict[Any, Item | None] | None]] = {}
         self._items: Keyspace[Item] = Keyspace()
         self._history: History[Event] = History(0, history, weight=_weight, max_weight=history_bytes)
         self._capacity = history
@@ -100,10 +100,12 @@ class WatchCache:
         """Whether `start()` has done its work."""
         return self._loads > 0
 
-    def end_watches(self) -> None:
-        """End the subscriptions there are; new ones begin as ever."""
+    def start_anew(self) -> None:
+        """End the subscriptions there are, and forget what others made of the items: they are served differently now."""
         ended, self._watchers = self._watchers, Router(capacity=self._capacity)
         ended.close()
+        for item in self._items.page(self.prefix, "", 0, {})[0]:
+            item.views = None
 
     async def close(self) -> None:
         """Stop following; subscriptions end."""
@@ -135,6 +137,10 @@ class WatchCache:
         self._catch_up()
         return self._applied if self._feed.behind else max(self._applied, self._store.revision)
 
+    @property
+    def oldest(self) -> int:
+        return self._store.oldest
+
     def item(self, key: str) -> Item | None:
         """The object at `key`."""
         self._catch_up()
@@ -143,7 +149,8 @@ class WatchCache:
     async def items(self, prefix: str = "", *, after: str = "", limit: int = 0, revision: int = 0) -> ItemPage:
         """Objects under `prefix` (of the cache's, the default) sorting after key `after`, as of `revision` (0: now).
 
-        Suspends only when `revision` is older than the cache's history: then the store is asked. Raises
+        Suspends only when `revision` is older than the cache's history: then the store is asked. What the store has
+        compacted is no more shown, though the cache may know it: pages that began long ago come to an end. Raises
         CompactedError, FutureRevisionError.
         """
         prefix = prefix or self.prefix
@@ -153,6 +160,8 @@ class WatchCache:
         if revision in (0, now):
             items, remaining = self._items.page(prefix, after, limit, {})
             return ItemPage(items, now, remaining)
+        if revision < self._store.oldest:
+            raise CompactedError(revision, self._store.oldest)
         if revision >= self._history.oldest:
             undo = {event.key: event.previous for event in reversed(self._history.after(revision, prefix))}
             items, remaining = self._items.page(prefix, after, limit, undo)
@@ -196,18 +205,34 @@ class WatchCache:
 
     # -- the Store protocol ---------------------------------------------------------------------------------------
 
-    async def create(self, key: str, value: bytes, *, ttl: float | None = None, decoded: Any = None) -> int | Conflict:
-        """As `Store.create`; `decoded` is what `value` was encoded from, which spares everybody decoding it."""
+    async def create(
+        self,
+        key: str,
+        value: bytes,
+        *,
+        ttl: float | None = None,
+        decoded: Any = None,
+        views: dict[Any, Item | None] | None = None,
+    ) -> int | Conflict:
+        """As `Store.create`; `decoded` is what `value` was encoded from, which spares everybody decoding it, `views`
+        what is known of the item that comes of it."""
         self._check_key(key)
-        with self._holding(key, value, decoded):
+        with self._holding(key, value, decoded, views):
             return await self._written(await self._store.create(key, value, ttl=ttl))
 
     async def update(
-        self, key: str, value: bytes, revision: int, *, ttl: float | None = None, decoded: Any = None
+        self,
+        key: str,
+        value: bytes,
+        revision: int,
+        *,
+        ttl: float | None = None,
+        decoded: Any = None,
+        views: dict[Any, Item | None] | None = None,
     ) -> int | Conflict:
-        """As `Store.update`; `decoded` as for `create`."""
+        """As `Store.update`; `decoded` and `views` as for `create`."""
         self._check_key(key)
-        with self._holding(key, value, decoded):
+        with self._holding(key, value, decoded, views):
             return await self._written(await self._store.update(key, value, revision, ttl=ttl))
 
     async def delete(self, key: str, revision: int) -> int | Conflict:
@@ -338,15 +363,16 @@ class WatchCache:
         held = self._held.get(key)
         if held is not None and held[0] is value:
             item.hold(held[1])
+            item.views = held[2]
         return item
 
     @contextmanager
-    def _holding(self, key: str, value: bytes, decoded: Any) -> Iterator[None]:
+    def _holding(self, key: str, value: bytes, decoded: Any, views: dict[Any, Item | None] | None) -> Iterator[None]:
         """While a write is under way its object waits for the item that the commit makes of its bytes."""
         if decoded is None:
             yield
             return
-        self._held[key] = (value, decoded)
+        self._held[key] = (value, decoded, views)
         try:
             yield
         finally:

@@ -293,7 +293,6 @@ async def test_a_malformed_list_is_refused(maps: Registry) -> None:
     for wrong in (
         ReadOptions(continue_="nonsense"),
         ReadOptions(resource_version="x"),
-        ReadOptions(resource_version_match="Exact"),
         ReadOptions(label_selector="a in"),
         ReadOptions(field_selector="spec.unknown=x"),
     ):

@@ -308,6 +308,10 @@ class Remote:
     def revision(self) -> int:
         return self.inner.revision
 
+    @property
+    def oldest(self) -> int:
+        return self.inner.oldest
+
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[list[Change] | Progress]:
         async for batch in self.inner.watch(prefix, revision):
             if self.compacted.is_set():

@@ -7,13 +7,23 @@ here: subresources with a meaning of their own (the other modules of this packag
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 
 from proa.apiserver import patching
 from proa.apiserver.components import ComponentStatuses
+from proa.apiserver.deletion import check_options
 from proa.apiserver.negotiation import decode_body, media_type
-from proa.apiserver.options import WriteOptions, dry_run, flag, integer, read_options, watch_options
+from proa.apiserver.options import (
+    WriteOptions,
+    checked_write,
+    dry_run,
+    flag,
+    integer,
+    read_options,
+    refuse,
+    watch_options,
+)
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import Reply, Stream, warning_headers
 from proa.apiserver.representation import Line, Representation, answer
@@ -21,31 +31,26 @@ from proa.apiserver.server import GZIP_FROM, Request, Response, compressed
 from proa.apiserver.watching import Watch
 from proa.machinery import status as failures
 from proa.machinery.conform import normalise
-from proa.machinery.decode import FieldValidation, to_document, to_typed
+from proa.machinery.decode import to_document, to_typed
+from proa.machinery.field_selectors import parse_fields
+from proa.machinery.fields import ErrorList, Path
 from proa.machinery.meta import DeleteOptions, Status
 from proa.machinery.schema import schema_of
+from proa.machinery.selectors import SelectorError
 from proa.store.item import Item
 
 _WATCH_SECONDS = 1800.0
 """The least a watch lasts when the client does not say; the most is twice that, so that not all come back at once."""
 
 
-def write_options(request: Request, raw: bytes | None = None) -> WriteOptions:
-    """Create-, Update-, PatchOptions from the query."""
+def write_options(request: Request, raw: bytes | None = None, kind: str = "CreateOptions") -> WriteOptions:
+    """Create-, Update-, PatchOptions (`kind`) from the query. Raises StatusError 422."""
     query = request.query if request.query_string else {}
-    manager = query.get("fieldManager", "")
-    if len(manager) > 128:
-        raise failures.bad_request("fieldManager: Too long: may not be more than 128 bytes")
-    if not manager:
-        manager = request.headers.get("User-Agent", "").partition("/")[0][:128]
-    return WriteOptions(
-        request.user,
-        dry_run(request.query_values("dryRun")) if "dryRun" in query else False,
-        manager,
-        FieldValidation.of(query.get("fieldValidation", "")) if query else FieldValidation.WARN,
-        raw=raw,
-        document=query,
-    )
+    manager = request.headers.get("User-Agent", "").partition("/")[0][:128]
+    options = WriteOptions(request.user, field_manager=manager, raw=raw, document=query)
+    if query:
+        checked_write(kind, options, query, request.query_values("dryRun"))
+    return options
 
 
 class ResourceHandlers:
@@ -63,7 +68,9 @@ class ResourceHandlers:
         return reply if len(item.body) <= GZIP_FROM else await compressed(reply, _encodings(request))
 
     async def list(self, request: Request) -> Response:
-        query = request.query if request.query_string else {}
+        query: Mapping[str, str] = request.query if request.query_string else {}
+        if request.info.name:
+            query = _of_one(query, request.info.name)
         page = await self._registry.list(request.info.namespace, read_options(query))
         reply = await self._shown.page(request, page)
         encodings = _encodings(request)
@@ -71,7 +78,10 @@ class ResourceHandlers:
 
     async def watch(self, request: Request) -> Response:
         media_type, line, failure = self._shown.watch(request)
-        options = watch_options(request.query, random.uniform(_WATCH_SECONDS, 2 * _WATCH_SECONDS))
+        query: Mapping[str, str] = request.query
+        if request.info.name:
+            query = _of_one(query, request.info.name)
+        options = watch_options(query, random.uniform(_WATCH_SECONDS, 2 * _WATCH_SECONDS))
         try:
             watch = await self._registry.watch(request.info.namespace, options)
         except failures.StatusError as error:
@@ -94,7 +104,7 @@ class ResourceHandlers:
     async def update(self, request: Request) -> Response:
         info = request.info
         document, raw = await self._body(request)
-        options = write_options(request, raw)
+        options = write_options(request, raw, "UpdateOptions")
         item = await self._registry.update(info.namespace, info.name, document, options, info.subresource)
         return self._written(request, item, options)
 
@@ -102,7 +112,7 @@ class ResourceHandlers:
         info, registry = request.info, self._registry
         kind = media_type(request.headers.get("Content-Type", ""))
         body = patching.parse_body(kind, await request.body())
-        options = write_options(request)
+        options = write_options(request, kind="PatchOptions")
         if kind == patching.APPLY_YAML:
             force = flag(request.query, "force")
             item, created = await patching.apply(
@@ -110,7 +120,9 @@ class ResourceHandlers:
             )
             return self._written(request, item, options, 201 if created else 200)
         if "force" in request.query:
-            raise failures.bad_request("force: Forbidden: may not be specified for non-apply patch")
+            errors = ErrorList()
+            errors.forbidden(Path("force"), "may not be specified for non-apply patch")
+            refuse("PatchOptions", errors)
         change = patching.patch_of(registry.resource, kind, body)
         item = await registry.patch(info.namespace, info.name, change, options, info.subresource)
         return self._written(request, item, options)
@@ -166,23 +178,34 @@ async def delete_options_of(request: Request) -> dict[str, Any]:
         options, _ = decode_body(request.headers.get("Content-Type", ""), body, DeleteOptions)
         if options.get("kind") not in (None, "", "DeleteOptions"):
             raise failures.bad_request(f"the body of a delete must be DeleteOptions, not {options['kind']}")
-        return checked_delete_options(options)
+        normalise(options, schema_of(DeleteOptions))
+        to_typed(options, DeleteOptions)
+        check_options(options)
+        return options
     query = request.query
     options = {}
-    if "gracePeriodSeconds" in query:
+    if query.get("gracePeriodSeconds"):
         options["gracePeriodSeconds"] = integer(query, "gracePeriodSeconds")
     if "propagationPolicy" in query:
         options["propagationPolicy"] = query["propagationPolicy"]
     if "orphanDependents" in query:
         options["orphanDependents"] = flag(query, "orphanDependents")
+    check_options(options)
     return options
 
 
-def checked_delete_options(options: dict[str, Any]) -> dict[str, Any]:
-    """DeleteOptions of a body, without nulls and of the right types. Raises StatusError 400."""
-    normalise(options, schema_of(DeleteOptions))
-    to_typed(options, DeleteOptions)
-    return options
+def _of_one(query: Mapping[str, str], name: str) -> Mapping[str, str]:
+    """The query of a watch whose path names one object, or of a read whose field selector does."""
+    fields = query.get("fieldSelector", "")
+    if not fields:
+        return {**query, "fieldSelector": f"metadata.name={name}"}
+    try:
+        selected = parse_fields(fields).exact("metadata.name")
+    except SelectorError as error:
+        raise failures.bad_request(str(error)) from None
+    if selected != name:
+        raise failures.bad_request("fieldSelector metadata.name doesn't match requested name")
+    return query
 
 
 async def _only(line: bytes) -> AsyncIterator[bytes]:

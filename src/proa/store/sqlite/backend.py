@@ -125,6 +125,10 @@ class SqliteStore:
     def revision(self) -> int:
         return self._revision
 
+    @property
+    def oldest(self) -> int:
+        return self._compacted
+
     async def create(self, key: str, value: bytes, *, ttl: float | None = None) -> int | Conflict:
         return await self._submit(Write(key, value, 0, self._expiry.due(ttl)))
 
