@@ -20,6 +20,7 @@ from proa.apiserver.codec import codec_of
 from proa.apiserver.conversion import ConvertedView, View, conversion_of
 from proa.apiserver.dispatch import Dispatcher, Handle, Served
 from proa.apiserver.registry import Hooks, Registry
+from proa.apiserver.reply import Reply, Stream, warning_headers
 from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
@@ -99,6 +100,9 @@ class Catalog:
                 stored = "/".join(conversion.storage)
                 raise ValueError(f"{resource.qualified} is stored as {stored}, which must be registered before it")
             self._caches[prefix] = WatchCache(self._store, prefix, codec=codec)
+        if _identity(resource) in self._registries:
+            self._caches[prefix].start_anew()
+            self._chain.forget(resource)
         self._registries[_identity(resource)] = Registry(
             resource,
             self._caches[prefix],
@@ -115,6 +119,8 @@ class Catalog:
         if resource.custom:
             registry = self.registry(resource)
             handlers = {at: _awake(registry, handle) for at, handle in handlers.items()}
+            if resource.deprecated:
+                handlers = {at: _warning(resource.deprecated, handle) for at, handle in handlers.items()}
         names = frozenset(each.name for each in resource.subresources)
         self._dispatcher.serve_resource(Served(resource, handlers, names))
         self._resources[_identity(resource)] = resource
@@ -127,7 +133,7 @@ class Catalog:
         self._chain.forget(resource)
         registry = self._registries.pop(_identity(resource), None)
         if registry is not None:
-            registry.cache.end_watches()
+            registry.cache.start_anew()
             if not any(each.cache is registry.cache for each in self._registries.values()):
                 self._caches.pop(registry.cache.prefix, None)
                 self._scope.spawn(self._close_later(registry.cache), name=f"close {resource.qualified}")
@@ -147,6 +153,19 @@ class Catalog:
 
 def _identity(resource: Resource[Any]) -> _Identity:
     return resource.group, resource.version, resource.plural
+
+
+def _warning(text: str, handle: Handle) -> Handle:
+    """The handler, whose answers carry a warning."""
+    headers = warning_headers([text])
+
+    async def warned(request: Request) -> Response:
+        response = await handle(request)
+        if isinstance(response, Reply | Stream):
+            response.headers = (*response.headers, *headers)
+        return response
+
+    return warned
 
 
 def _awake(registry: Registry, handle: Handle) -> Handle:

@@ -36,6 +36,9 @@ class View(Protocol):
     async def stored(self, body: bytes) -> bytes:
         """What is stored of an object written through this view; the very same bytes where nothing differs."""
 
+    def own(self) -> dict[Any, Item | None] | None:
+        """What is known of the item of an object that was written through this view and stored as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
@@ -66,6 +69,9 @@ class ConvertedView:
 
     async def stored(self, body: bytes) -> bytes:
         return msgspec.json.encode(self._conversion.to_storage(msgspec.json.decode(body)))
+
+    def own(self) -> dict[Any, Item | None] | None:
+        return None
 
 
 def conversion_of(resource: Resource[Any]) -> Conversion | None:

@@ -98,10 +98,16 @@ def guard_update(resource: Resource[Any], document: Document, old: Mapping[str, 
     return metadata
 
 
-def desired_changed(document: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
-    """Whether anything but metadata and status differs: what `metadata.generation` counts."""
+def desired_changed(document: Mapping[str, Any], old: Mapping[str, Any], *, with_status: bool = False) -> bool:
+    """Whether anything but metadata and status differs: what `metadata.generation` counts.
+
+    with_status: the status is a field like any other, because it has no subresource.
+    """
     return any(
         document.get(field) != old.get(field)
         for field in document.keys() | old.keys()
-        if field not in ("metadata", "status", "apiVersion", "kind")
+        if field not in _UNCOUNTED and (field != "status" or with_status)
     )
+
+
+_UNCOUNTED = ("metadata", "apiVersion", "kind")

@@ -200,9 +200,11 @@ class Registry:
                     return Item(key, 0, encoded.body, self.codec)
             else:
                 stored, decoded = await self._stored(encoded)
-                written = await self.cache.create(key, stored, ttl=self.resource.ttl, decoded=decoded)
+                written = await self.cache.create(
+                    key, stored, ttl=self.resource.ttl, decoded=decoded, views=self._views(decoded)
+                )
                 if not isinstance(written, Conflict):
-                    return self._written(key, written, encoded.body)
+                    return self._written(key, written, encoded.body, stored)
             if not base:
                 raise failures.already_exists(self.resource, meta["name"])
         raise failures.generate_name_conflict(self.resource, meta["name"])
@@ -212,6 +214,7 @@ class Registry:
     ) -> Item:
         """Replace an object (or with 'status' its status), guarded by the document's resourceVersion if it has one."""
         self._prepare.decoded(document, options)
+        self._prepare.check_conditional(document, name)
         copy = msgspec.json.encode(document)
         first = [document]
 
@@ -297,8 +300,10 @@ class Registry:
         attributes = self._attributes("UPDATE", subresource, namespace, name, document, options, old)
         if not admitted:
             await self._admission.mutate(attributes)
-        if resource.has_generation and subresource != "binding" and metadata.desired_changed(document, old):
-            document["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        if resource.has_generation and subresource != "binding":
+            status_counts = resource.custom and resource.subresource("status") is None
+            if metadata.desired_changed(document, old, with_status=status_counts):
+                document["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         finish = None
         if self.hooks is not None:
             finish = self.hooks.begin_update(document, old, dry_run=options.dry_run)
@@ -315,11 +320,14 @@ class Registry:
             stored, decoded = await self._stored(encoded)
             if stored == self._bytes_of(item):
                 return self.shown(item)
-            written = await self.cache.update(key, stored, item.revision, ttl=resource.ttl, decoded=decoded)
+            views = self._views(decoded)
+            written = await self.cache.update(
+                key, stored, item.revision, ttl=resource.ttl, decoded=decoded, views=views
+            )
             if isinstance(written, Conflict):
                 return written
             done = True
-            return self._written(key, written, encoded.body)
+            return self._written(key, written, encoded.body, stored)
         finally:
             if finish is not None:
                 finish(done)
@@ -511,10 +519,16 @@ class Registry:
     def _bytes_of(self, item: Item) -> bytes:
         return item.entry.value
 
-    def _written(self, key: str, revision: int, encoded: bytes) -> Item:
-        if self.view is not None:
-            return Item(key, revision, _at(encoded, revision), self.codec)
-        return self._item(key, revision, encoded)
+    def _views(self, decoded: Any) -> dict[Any, Item | None] | None:
+        """What is known of a new item that is stored as it was written (then it has an object)."""
+        return self.view.own() if self.view is not None and decoded is not None else None
+
+    def _written(self, key: str, revision: int, encoded: bytes, stored: bytes) -> Item:
+        if self.view is None:
+            return self._item(key, revision, encoded)
+        if stored is encoded and self.view.own() is not None:
+            return self._item(key, revision, encoded)
+        return Item(key, revision, _at(encoded, revision), self.codec)
 
     def _item(self, key: str, revision: int, encoded: bytes) -> Item:
         """The cache's own item of a write, so that its decoded object is shared; made anew if it is already history."""

@@ -21,7 +21,8 @@ from proa.machinery.validate import validate_facts, validate_facts_update
 class Form(Protocol):
     """Documents are changed in place. Raises StatusError 400 for what cannot be such a document at all."""
 
-    schema: ObjectSchema
+    @property
+    def schema(self) -> ObjectSchema: ...
 
     def shape(self, document: Document, mode: FieldValidation, raw: bytes | None = None) -> list[str]:
         """Bring a client's document to its shape; the warnings for the client. raw: its JSON, where it was JSON."""
@@ -43,15 +44,19 @@ class DeclaredForm:
     """Of a declared type."""
 
     def __init__(self, declared: type[Object]) -> None:
-        self.schema = schema_of(declared)
+        self._schema = schema_of(declared)
         self._type = declared
+
+    @property
+    def schema(self) -> ObjectSchema:
+        return self._schema
 
     @cached_property
     def _default(self) -> Defaulter:
-        return defaulter_of(self.schema)
+        return defaulter_of(self._schema)
 
     def shape(self, document: Document, mode: FieldValidation, raw: bytes | None = None) -> list[str]:
-        return decode.field_validation(document, self.schema, mode, raw)
+        return decode.field_validation(document, self._schema, mode, raw)
 
     def default(self, document: Document) -> None:
         self._default(document)
@@ -63,6 +68,6 @@ class DeclaredForm:
         return decode.encode(typed)
 
     def validate(self, document: Document, errors: ErrorList, old: Document | None = None) -> None:
-        validate_facts(document, self.schema, errors)
+        validate_facts(document, self._schema, errors)
         if old is not None:
-            validate_facts_update(document, old, self.schema, errors)
+            validate_facts_update(document, old, self._schema, errors)

@@ -80,7 +80,7 @@ def _cell(column: Column, document: Document, now: float) -> Any:
     value = column.value(document)
     try:
         match column.type:
-            case "date" if value not in (UNKNOWN, NONE):
+            case "date" if value not in (None, UNKNOWN, NONE):
                 return timestamps.age(value, now)
             case "duration" if value:
                 start, end = value

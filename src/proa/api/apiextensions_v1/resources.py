@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionList, columns
+from proa.api.apiextensions_v1.strategies import CustomResourceDefinitionStrategy
 from proa.machinery.resource import STATUS, Resource
 
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
@@ -18,6 +19,7 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
     subresources=(STATUS,),
     has_generation=True,
     columns=columns.CUSTOM_RESOURCE_DEFINITIONS,
+    strategy=CustomResourceDefinitionStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (CUSTOM_RESOURCE_DEFINITIONS,)

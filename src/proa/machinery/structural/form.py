@@ -41,28 +41,33 @@ _UNCHECKED = (
 
 
 class StructuralForm:
-    """See `machinery.form.Form`. document: the JSONSchemaProps of the version, None for none.
+    """See `machinery.form.Form`. document: reads the JSONSchemaProps of the version, None for none.
 
     rules: what evaluates the schema's rules, made from its root when it is first needed.
     """
 
     def __init__(
         self,
-        document: Mapping[str, Any] | None,
+        document: Callable[[], Mapping[str, Any] | None],
         gvk: tuple[str, str, str],
         *,
         rules: Callable[[Node, Mapping[str, Any]], Rules] | None = None,
     ) -> None:
-        self._document = document
+        self._read = document
         self._gvk = gvk
         self._make_rules = rules
 
     # -- compiled ---------------------------------------------------------------------------------------------------
 
     @cached_property
+    def document(self) -> Mapping[str, Any] | None:
+        """The schema as written."""
+        return self._read()
+
+    @cached_property
     def root(self) -> Node:
         """The tree of the schema."""
-        return ANYTHING if self._document is None else node_of(self._document)
+        return ANYTHING if self.document is None else node_of(self.document)
 
     @cached_property
     def schema(self) -> ObjectSchema:
@@ -91,11 +96,11 @@ class StructuralForm:
 
     @cached_property
     def _rules(self) -> Rules | None:
-        if self._make_rules is None or self._document is None:
+        if self._make_rules is None or self.document is None:
             return None
         if not any(node.rules for node in self.root.reachable()):
             return None
-        return self._make_rules(self.root, self._document)
+        return self._make_rules(self.root, self.document)
 
     # -- the write path ---------------------------------------------------------------------------------------------
 

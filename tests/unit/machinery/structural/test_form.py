@@ -15,7 +15,7 @@ GVK = ("example.com", "v1", "Thing")
 
 
 def form(spec: dict[str, Any], **more: Any) -> StructuralForm:
-    return StructuralForm({"type": "object", "properties": {"spec": spec, **more}}, GVK)
+    return StructuralForm(lambda: {"type": "object", "properties": {"spec": spec, **more}}, GVK)
 
 
 def object_of(**properties: Any) -> dict[str, Any]:
@@ -262,7 +262,7 @@ def test_restrictions_of_the_name_count() -> None:
 
 
 def test_without_a_schema_everything_stays() -> None:
-    made = StructuralForm(None, GVK)
+    made = StructuralForm(lambda: None, GVK)
     document = thing(anything=[{"a": None}])
     assert made.shape(document, FieldValidation.STRICT) == []
     assert document["spec"] == {"anything": [{"a": None}]}

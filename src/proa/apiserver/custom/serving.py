@@ -1,0 +1,110 @@
+"""Follows the definitions: what is established is served, what changes is served anew, what goes is withdrawn.
+
+Serving changes in the same moment in which the definition's event is seen, so whoever sees a definition established may
+use it. Not here: the status of definitions (`controller`), what a definition means (`definitions`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from proa.aio.clock import Clock
+from proa.api.apiextensions_v1 import CustomResourceDefinition
+from proa.api.apiextensions_v1.resources import CUSTOM_RESOURCE_DEFINITIONS
+from proa.apiserver.conversion import View
+from proa.apiserver.custom.conditions import ESTABLISHED, is_true
+from proa.apiserver.custom.controller import DefinitionController
+from proa.apiserver.custom.conversion import Converter, NoneConverter
+from proa.apiserver.custom.definitions import Definition, MakeRules, define
+from proa.client.events import Events
+from proa.client.informer import Informers
+from proa.client.protocol import Client
+from proa.control.controller import Context, ControllerRunner
+from proa.machinery.resource import Resource
+
+log = logging.getLogger(__name__)
+
+ConverterOf = Callable[[CustomResourceDefinition], Converter]
+
+
+class Server(Protocol):
+    """What of the API server changes."""
+
+    def serve(self, resources: Sequence[Resource[Any]], views: Mapping[Resource[Any], View] | None = None) -> None: ...
+    def withdraw(self, resources: Sequence[Resource[Any]]) -> None: ...
+
+
+def no_webhooks(crd: CustomResourceDefinition) -> Converter:
+    """For servers that have nobody to ask: every definition's versions look the same."""
+    return NoneConverter()
+
+
+class CustomResources:
+    """`start()` serves what is defined and goes on; `close()` before the server stops.
+
+    converter_of: makes the converter of a definition. rules: makes what evaluates a schema's rules.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        client: Client,
+        informers: Informers,
+        clock: Clock,
+        *,
+        converter_of: ConverterOf = no_webhooks,
+        rules: MakeRules | None = None,
+    ) -> None:
+        self._server = server
+        self._converter_of = converter_of
+        self._rules = rules
+        self._served: dict[str, tuple[object, Definition]] = {}
+        self._informer = informers.informer(CUSTOM_RESOURCE_DEFINITIONS)
+        context = Context(client, informers, Events(client, clock), clock)
+        self._runner = ControllerRunner(DefinitionController(context, self.resources_of))
+        self._stop: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Serve what is defined; returns once all of it is served."""
+        self._stop = self._informer.on_change(self._changed)
+        await self._runner.start()
+        await self._informer.synced()
+
+    async def close(self) -> None:
+        if self._stop is not None:
+            self._stop()
+        await self._runner.close()
+
+    def resources_of(self, name: str) -> Sequence[Resource[Any]]:
+        """What is served for the definition of that name."""
+        found = self._served.get(name)
+        return found[1].resources if found is not None else ()
+
+    def _changed(self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None) -> None:
+        name = (new or old).metadata.name  # type: ignore[union-attr]
+        before = self._served.get(name)
+        if new is None or not is_true(new, ESTABLISHED):
+            if before is not None:
+                del self._served[name]
+                self._server.withdraw(before[1].resources)
+            return
+        meaning = _meaning(new)
+        if before is not None and before[0] == meaning:
+            return
+        try:
+            definition = define(new, self._converter_of(new), self._rules)
+        except Exception:  # one definition that cannot be read must not keep the others from being served
+            log.exception("the definition %s cannot be served", name)
+            return
+        self._served[name] = meaning, definition
+        self._server.serve(definition.resources, definition.views)
+        if before is not None:
+            self._server.withdraw([each for each in before[1].resources if each not in definition.resources])
+
+
+def _meaning(crd: CustomResourceDefinition) -> object:
+    """What must be the same for the resources to stay as they are."""
+    meta = crd.metadata
+    return meta.uid, crd.spec, crd.status.acceptedNames, meta.deletionTimestamp is None
