@@ -78,7 +78,8 @@ WATCH = {"watch": "true"}
             {**WATCH, "sendInitialEvents": "true"},
             422,
             LIST
-            + "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            + "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+            + "NotOlderThan",
         ),
         ({"continue": "%"}, 400, "invalid continue token: continue key is not valid: "),
         (
@@ -178,8 +179,8 @@ async def test_a_watch_may_be_of_one_name(http: aiohttp.ClientSession, maps: Reg
     for path in ("/api/v1/watch/namespaces/default/configmaps/b", f"{MAPS}?watch=1&fieldSelector=metadata.name%3Db"):
         async with http.get(path, params={"timeoutSeconds": "1"} if "?" not in path else None) as watch:
             assert json.loads(await watch.content.readline())["object"]["metadata"]["name"] == "b"
-            await maps.patch("default", "a", lambda stored: {**stored, "data": {"changed": path}}, options())
-            await maps.patch("default", "b", lambda stored: {**stored, "data": {"changed": path}}, options())
+            for name in ("a", "b"):
+                await maps.update("default", name, config_map(name, {"changed": path}), options())
             event = json.loads(await watch.content.readline())
         assert (event["type"], event["object"]["metadata"]["name"]) == ("MODIFIED", "b")
     path = "/api/v1/watch/namespaces/default/configmaps/b"
