@@ -10,7 +10,7 @@ class IngressClassParametersReference(Object):
     apiGroup: Annotated[str | None, Field(1)] = None
     kind: Annotated[str, Field(2, required=True)] = always(str)
     name: Annotated[str, Field(3, required=True)] = always(str)
-    scope: Annotated[str | None, Field(4, default="Cluster")] = None
+    scope: Annotated[str | None, Field(4, default="Cluster", enum=("Cluster", "Namespace"))] = None
     namespace: Annotated[str | None, Field(5)] = None
 
 

@@ -15,6 +15,8 @@ from proa.api.networking_v1 import (
     ServiceCIDRList,
     columns,
 )
+from proa.api.networking_v1.ingress_strategies import IngressClassStrategy, IngressStrategy
+from proa.api.networking_v1.strategies import IPAddressStrategy, NetworkPolicyStrategy, ServiceCIDRStrategy
 from proa.machinery.resource import STATUS, Resource
 
 INGRESS_CLASSES = Resource(
@@ -27,6 +29,7 @@ INGRESS_CLASSES = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.INGRESS_CLASSES,
+    strategy=IngressClassStrategy(),
 )
 
 INGRESSES = Resource(
@@ -40,6 +43,7 @@ INGRESSES = Resource(
     subresources=(STATUS,),
     has_generation=True,
     columns=columns.INGRESSES,
+    strategy=IngressStrategy(),
 )
 
 IP_ADDRESSES = Resource(
@@ -53,6 +57,7 @@ IP_ADDRESSES = Resource(
     namespaced=False,
     name_rule="path",
     columns=columns.IP_ADDRESSES,
+    strategy=IPAddressStrategy(),
 )
 
 NETWORK_POLICIES = Resource(
@@ -65,6 +70,7 @@ NETWORK_POLICIES = Resource(
     short_names=("netpol",),
     has_generation=True,
     columns=columns.NETWORK_POLICIES,
+    strategy=NetworkPolicyStrategy(),
 )
 
 SERVICE_CIDRS = Resource(
@@ -77,6 +83,7 @@ SERVICE_CIDRS = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=columns.SERVICE_CIDRS,
+    strategy=ServiceCIDRStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (INGRESS_CLASSES, INGRESSES, IP_ADDRESSES, NETWORK_POLICIES, SERVICE_CIDRS)
