@@ -1,4 +1,4 @@
-"""Creates that store no object of their own: bindings and evictions, and what all such actions share.
+"""Creates that store no object of their own: bindings, and what all such actions share.
 
 An action takes a document and answers with one, over HTTP and in process alike. Registered by resource and
 subresource in `compose`. Not here: subresources that show or change the object itself (handlers.subresources).
@@ -6,13 +6,11 @@ subresource in `compose`. Not here: subresources that show or change the object 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from proa.api.core_v1 import Binding
-from proa.api.policy_v1 import Eviction
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
@@ -49,7 +47,7 @@ def checked_body(body: Document, kind: type[Object], options: WriteOptions, *api
 
 
 class PodActions:
-    """pods/binding, pods/eviction and the older bindings."""
+    """pods/binding and the older bindings."""
 
     def __init__(self, pods: Registry) -> None:
         self._pods = pods
@@ -102,18 +100,6 @@ class PodActions:
             return pod
 
         await pods.change(namespace, name, bound, options, "binding", trusted=True, admitted=True)
-        return _SUCCESS
-
-    async def evict(self, namespace: str, name: str, body: Document, options: WriteOptions) -> Document:
-        """Delete a pod the polite way. (Disruption budgets are not served yet, so none can refuse.)"""
-        pods = self._pods
-        body = checked_body(body, Eviction, options, "policy/v1", "policy/v1beta1")
-        if metadata.of(body).get("name", name) != name:
-            raise failures.bad_request("name in URL does not match name in Eviction object")
-        await pods.admit("CREATE", "eviction", namespace, name, body, options)
-        wanted: Mapping[str, Any] = body.get("deleteOptions") or {}
-        options.dry_run = options.dry_run or "All" in wanted.get("dryRun", ())
-        await pods.delete(namespace, name, wanted, options)
         return _SUCCESS
 
 

@@ -17,6 +17,7 @@ from proa.aio.clock import Clock, SystemClock
 from proa.api.core_v1.resources import BINDINGS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
+from proa.api.policy_v1.resources import POD_DISRUPTION_BUDGETS
 from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator
 from proa.apiserver.actions import Action, PodActions
@@ -27,6 +28,7 @@ from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespace
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.conversion import View
 from proa.apiserver.dispatch import Dispatcher, Handle
+from proa.apiserver.eviction import EvictionAction
 from proa.apiserver.handlers.connect import Connections
 from proa.apiserver.handlers.discovery import DiscoveryHandlers
 from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
@@ -262,7 +264,13 @@ class ApiServer:
         actions: dict[tuple[Resource[Any], str], Action] = {}
         if PODS in self._builtin:
             pods = PodActions(self.registry(PODS))
-            actions |= {(PODS, "binding"): pods.bind, (PODS, "eviction"): pods.evict, (BINDINGS, ""): pods.bindings}
+            budgets = self.registry(POD_DISRUPTION_BUDGETS) if POD_DISRUPTION_BUDGETS in self._builtin else None
+            evictions = EvictionAction(self.registry(PODS), budgets)
+            actions |= {
+                (PODS, "binding"): pods.bind,
+                (PODS, "eviction"): evictions.evict,
+                (BINDINGS, ""): pods.bindings,
+            }
         if SERVICE_ACCOUNTS in self._builtin:
             tokens = TokenAction(self.registry(SERVICE_ACCOUNTS), lambda: self._issuer)
             actions[SERVICE_ACCOUNTS, "token"] = tokens.request

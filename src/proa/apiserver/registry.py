@@ -352,9 +352,15 @@ class Registry:
     # -- deleting -------------------------------------------------------------------------------------------------
 
     async def delete(
-        self, namespace: str, name: str, delete_options: Mapping[str, Any], options: WriteOptions
+        self,
+        namespace: str,
+        name: str,
+        delete_options: Mapping[str, Any],
+        options: WriteOptions,
+        *,
+        admitted: bool = False,
     ) -> Deleted:
-        """Delete one object, or mark it as going away."""
+        """Delete one object, or mark it as going away. admitted: something else was that means this (an eviction)."""
         resource = self.resource
         deletion.check_options(delete_options)
         key = self.key(namespace, name)
@@ -380,9 +386,10 @@ class Registry:
                 item = newer
                 continue
             shown = old if self.view is None else self._decoded(item)
-            attributes = self._attributes("DELETE", "", namespace, name, None, options, shown)
-            await self._admission.mutate(attributes)
-            await self._admission.validate(attributes)
+            if not admitted:
+                attributes = self._attributes("DELETE", "", namespace, name, None, options, shown)
+                await self._admission.mutate(attributes)
+                await self._admission.validate(attributes)
             outcome = deletion.decide(resource, old, delete_options, self._clock.now())
             if outcome.document is None:
                 if options.dry_run:

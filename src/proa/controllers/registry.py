@@ -8,6 +8,7 @@ from proa.control.controller import Context, Controller
 from proa.control.manager import ControllerFactory
 from proa.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from proa.controllers.deployment import DeploymentController
+from proa.controllers.disruption import DisruptionController, StaleDisruptionController
 from proa.controllers.endpoints import EndpointsController
 from proa.controllers.endpointslice import EndpointSliceController
 from proa.controllers.endpointslice_mirroring import EndpointSliceMirroringController
@@ -38,6 +39,8 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: ServiceAccountController(context),
     lambda context, settings: ServiceAccountTokenController(context, settings.token_signer, settings.root_ca),
     lambda context, settings: RootCAController(context, settings.root_ca),
+    lambda context, settings: DisruptionController(context),
+    lambda context, settings: StaleDisruptionController(context),
     lambda context, settings: ResourceQuotaController(context),
     lambda context, settings: ClaimProtection(context),
     lambda context, settings: VolumeProtection(context),
