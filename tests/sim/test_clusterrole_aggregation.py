@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from tests.sim.conftest import ControlPlane
 
 from proa.api.rbac_v1 import AggregationRule, ClusterRole, PolicyRule
 from proa.api.rbac_v1.resources import CLUSTER_ROLES
 from proa.machinery.meta import LabelSelector, ObjectMeta
-from tests.sim.conftest import ControlPlane
 
 GATHER = AggregationRule(clusterRoleSelectors=(LabelSelector(matchLabels={"gather": "yes"}),))
 

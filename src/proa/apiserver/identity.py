@@ -8,7 +8,7 @@ authorizer (`apiserver.authz`) or token format.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -200,8 +200,10 @@ class DecidesFromMemory:
 
 
 class AnyAuthenticator:
-    """The union: the first authenticator that knows the credentials decides. Where none does, the first failure is
-    raised: a token may look like one kind and be of another."""
+    """The union: the first authenticator that knows the credentials decides; it need not say system:authenticated.
+
+    Where none does, the first failure is raised: a token may look like one kind and be of another.
+    """
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
         self._authenticators = tuple(authenticators)
@@ -217,10 +219,17 @@ class AnyAuthenticator:
                 failure = failure or error
             else:
                 if user is not None:
-                    return user
+                    return _with_its_group(user)
         if failure is not None:
             raise failure
         return None
+
+
+def _with_its_group(user: User) -> User:
+    """Who is known is in system:authenticated, whoever knows them."""
+    if AUTHENTICATED in user.groups or UNAUTHENTICATED in user.groups:
+        return user
+    return replace(user, groups=(*user.groups, AUTHENTICATED))
 
 
 class FirstOpinion:
@@ -236,27 +245,25 @@ class FirstOpinion:
     def authorize(self, attributes: AccessAttributes) -> Decision:
         if MASTERS in attributes.user.groups:
             return ALLOW
-        reasons: list[str] = []
+        before: list[Decision] = []
         for each in self._authorizers:
             decision = each.authorize(attributes)
             if decision.verdict is not Verdict.NO_OPINION:
-                return decision
-            if decision.reason:
-                reasons.append(decision.reason)
-        return _nobody_objects(reasons)
+                return _after(before, decision)
+            before.append(decision)
+        return _after(before, NO_OPINION)
 
     async def decide(self, attributes: AccessAttributes) -> Decision:
         decision = self.authorize(attributes)
         if decision.verdict is not Verdict.UNKNOWN:
             return decision
-        reasons: list[str] = []
+        before: list[Decision] = []
         for each in self._authorizers:
             decision = await each.decide(attributes)
             if decision.verdict is not Verdict.NO_OPINION:
-                return decision
-            if decision.reason:
-                reasons.append(decision.reason)
-        return _nobody_objects(reasons)
+                return _after(before, decision)
+            before.append(decision)
+        return _after(before, NO_OPINION)
 
     def rules_for(self, user: User, namespace: str) -> SubjectRules:
         everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
@@ -271,5 +278,12 @@ class FirstOpinion:
         )
 
 
-def _nobody_objects(reasons: Sequence[str]) -> Decision:
-    return Decision(Verdict.NO_OPINION, "\n".join(reasons)) if reasons else NO_OPINION
+def _after(before: Sequence[Decision], decision: Decision) -> Decision:
+    """The decision of the one after those without an opinion: with their reasons if nobody has one, and no longer
+    lasting than any of them."""
+    lasting = decision.lasting and all(each.lasting for each in before)
+    reasons = [each.reason for each in before if each.reason] if decision is NO_OPINION else []
+    errors = [each.error for each in (*before, decision) if each.error]
+    if lasting and not reasons and not errors:
+        return decision
+    return Decision(decision.verdict, "\n".join(reasons) or decision.reason, lasting, "; ".join(errors))

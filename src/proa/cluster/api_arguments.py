@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
+from proa.apiserver.authn.oidc import ALGORITHMS
 from proa.base.errors import ProaError
+from proa.cluster.credentials import FRONT_PROXY
 from proa.lang.durations import parse_duration
 
 T = TypeVar("T")
 _KIND = "kind"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+MODES = ("Node", "RBAC", "Webhook", "AlwaysAllow", "AlwaysDeny")
 
 
 class ArgumentError(ProaError):
@@ -53,14 +56,14 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for each in text.split(",") if (word := each.strip()))
 
 
-def _pairs(text: str) -> Mapping[str, str]:
-    pairs = {}
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
     for each in _words(text):
         name, said, value = each.partition("=")
         if not said or not name:
             raise ValueError(f"{each!r} is not of the form name=value")
-        pairs[name] = value
-    return pairs
+        pairs.append((name, value))
+    return tuple(pairs)
 
 
 def _seconds(text: str) -> float:
@@ -129,6 +132,29 @@ class ApiArguments:
     service_account_extend_token_expiration: bool = argument(FLAG, True)
     service_account_max_token_expiration: float = argument(SECONDS, 0.0)
     api_audiences: tuple[str, ...] = argument(WORDS, ())
+    oidc_issuer_url: str = argument(TEXT, "")
+    oidc_client_id: str = argument(TEXT, "")
+    oidc_ca_file: str = argument(FILE, "")
+    oidc_username_claim: str = argument(TEXT, "sub")
+    oidc_username_prefix: str = argument(TEXT, "")
+    oidc_groups_claim: str = argument(TEXT, "")
+    oidc_groups_prefix: str = argument(TEXT, "")
+    oidc_required_claim: tuple[tuple[str, str], ...] = argument(PAIRS, ())
+    oidc_signing_algs: tuple[str, ...] = argument(some_of(*ALGORITHMS), ("RS256",))
+    authentication_token_webhook_config_file: str = argument(FILE, "")
+    authentication_token_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
+    authentication_token_webhook_cache_ttl: float = argument(SECONDS, 120.0)
+    requestheader_client_ca_file: str = argument(FILE, "")
+    requestheader_allowed_names: tuple[str, ...] = argument(WORDS, (FRONT_PROXY.common_name,))
+    requestheader_username_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-User",))
+    requestheader_uid_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Uid",))
+    requestheader_group_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Group",))
+    requestheader_extra_headers_prefix: tuple[str, ...] = argument(WORDS, ("X-Remote-Extra-",))
+    authorization_mode: tuple[str, ...] = argument(some_of(*MODES), ("Node", "RBAC"))
+    authorization_webhook_config_file: str = argument(FILE, "")
+    authorization_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
+    authorization_webhook_cache_authorized_ttl: float = argument(SECONDS, 300.0)
+    authorization_webhook_cache_unauthorized_ttl: float = argument(SECONDS, 30.0)
 
     @classmethod
     def of(cls, given: Iterable[str]) -> ApiArguments:
@@ -205,3 +231,13 @@ def _check(arguments: ApiArguments) -> None:
     longest = arguments.service_account_max_token_expiration
     if longest and not 3600 <= longest <= 2**32:
         raise ArgumentError("--api-arg service-account-max-token-expiration: must be between 1h and 2^32 seconds")
+    if bool(arguments.oidc_issuer_url) != bool(arguments.oidc_client_id):
+        raise ArgumentError("--api-arg oidc-issuer-url and oidc-client-id must be specified together")
+    if arguments.oidc_issuer_url and not arguments.oidc_issuer_url.startswith("https://"):
+        raise ArgumentError(f"--api-arg oidc-issuer-url={arguments.oidc_issuer_url}: must begin with https://")
+    if ("Webhook" in arguments.authorization_mode) != bool(arguments.authorization_webhook_config_file):
+        raise ArgumentError(
+            "--api-arg authorization-mode=...,Webhook and authorization-webhook-config-file must be specified together"
+        )
+    if not arguments.authorization_mode:
+        raise ArgumentError("--api-arg authorization-mode: at least one mode is needed: " + ", ".join(MODES))

@@ -1,27 +1,41 @@
 """Who is let in and what they may: authenticators, authorizers and tokens of one API server, made from its arguments.
 
-Adding one is its module and its line here. Not here: what each of them does (`apiserver.authn`, `apiserver.authz`).
+Adding one is its module and its line in `_AUTHENTICATORS` or `_AUTHORIZERS`. Not here: what each of them does
+(`apiserver.authn`, `apiserver.authz`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from proa.aio.clock import Clock
 from proa.apiserver.access import Anonymous
 from proa.apiserver.admission import Plugin
+from proa.apiserver.authn import token_file
+from proa.apiserver.authn.bootstrap_tokens import BootstrapTokenAuthenticator
 from proa.apiserver.authn.certificates import CertificateAuthenticator
+from proa.apiserver.authn.claims import NamedClaims
+from proa.apiserver.authn.front_proxy import FrontProxyAuthenticator, Headers
+from proa.apiserver.authn.oidc import Issuer, OidcAuthenticator
 from proa.apiserver.authn.service_accounts import ServiceAccountAuthenticator
+from proa.apiserver.authn.static_tokens import StaticTokenAuthenticator
+from proa.apiserver.authn.webhook import WebhookAuthenticator
+from proa.apiserver.authz.always import AlwaysAllow, AlwaysDeny
 from proa.apiserver.authz.escalation import EscalationCheck
 from proa.apiserver.authz.node import NodeAuthorizer
 from proa.apiserver.authz.rbac import RbacAuthorizer
+from proa.apiserver.authz.webhook import WebhookAuthorizer
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.handlers.issuer import CONFIGURATION_PATH, KEYS_PATH, IssuerHandlers
 from proa.apiserver.identity import LOOPBACK, Authenticator, Authorizer, FirstOpinion
 from proa.apiserver.token_requests import TokenRequests
+from proa.apiserver.webhooks.kubeconfig import KubeconfigWebhook
 from proa.client.informer import Informers
+from proa.client.protocol import Client
 from proa.cluster.api_arguments import ApiArguments
+from proa.pki.certificates import Authorities
 from proa.pki.tokens import TokenSigner
 
 
@@ -32,31 +46,76 @@ class Guards:
     authenticators: Sequence[Authenticator]
     authorizers: Sequence[Authorizer]
     token_issuer: TokenRequests
+    front_proxy: FrontProxyAuthenticator | None
     anonymous: Anonymous
     audiences: Sequence[str]
     checks: Sequence[Plugin]
+    rbac: RbacAuthorizer
 
     async def synced(self) -> None:
         """Return once the authorizers have seen what they decide by."""
-        for each in self.authorizers:
+        for each in (self.rbac, *self.authorizers):
             if isinstance(each, RbacAuthorizer | NodeAuthorizer):
                 await each.synced()
 
+    async def close(self) -> None:
+        """Close connections to identity providers."""
+        for each in self.authenticators:
+            if isinstance(each, OidcAuthenticator):
+                await each.close()
 
-def make(server: ApiServer, informers: Informers, arguments: ApiArguments, token_key: bytes, clock: Clock) -> Guards:
-    """The guards of a server whose token key (PEM) this is; also serves what others need to check its tokens."""
-    client = server.client_for(LOOPBACK)
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What guards are made of. authorities: who signs clients' certificates, None: whoever TLS trusts."""
+
+    arguments: ApiArguments
+    server: ApiServer
+    client: Client
+    clock: Clock
+    signer: TokenSigner
+    audiences: tuple[str, ...]
+    authorities: Authorities | None
+    node: NodeAuthorizer
+    rbac: RbacAuthorizer
+
+
+def make(
+    server: ApiServer,
+    informers: Informers,
+    arguments: ApiArguments,
+    clock: Clock,
+    *,
+    token_key: bytes,
+    root_ca: str = "",
+    front_proxy_ca: bytes = b"",
+) -> Guards:
+    """The guards of a server. Serves what others need to check its tokens, and lets TLS trust front proxies.
+
+    token_key: signs tokens. root_ca, front_proxy_ca: who signs clients' and front proxies' certificates. All PEM.
+    """
     issuers = arguments.service_account_issuer
     audiences = arguments.api_audiences or issuers[:1]
     signer = TokenSigner(token_key, *issuers, audiences=audiences)
-    rbac = RbacAuthorizer(informers)
-    authorizers: tuple[Authorizer, ...] = (NodeAuthorizer(informers), rbac)
+    client, rbac = server.client_for(LOOPBACK), RbacAuthorizer(informers)
+    if arguments.requestheader_client_ca_file:
+        front_proxy_ca = Path(arguments.requestheader_client_ca_file).read_bytes()
+    front_proxy = _front_proxy(server, arguments, front_proxy_ca)
+    parts = _Parts(
+        arguments,
+        server,
+        client,
+        clock,
+        signer,
+        audiences,
+        Authorities(root_ca.encode()) if front_proxy is not None else None,
+        NodeAuthorizer(informers),
+        rbac,
+    )
+    authorizers = [_AUTHORIZERS[each](parts) for each in arguments.authorization_mode]
     _serve_issuer(server, signer, arguments.service_account_jwks_uri)
     return Guards(
-        authenticators=(
-            CertificateAuthenticator(),
-            ServiceAccountAuthenticator(signer, audiences, client, clock, lookup=arguments.service_account_lookup),
-        ),
+        authenticators=[made for each in _AUTHENTICATORS if (made := each(parts)) is not None],
         authorizers=authorizers,
         token_issuer=TokenRequests(
             signer,
@@ -66,10 +125,103 @@ def make(server: ApiServer, informers: Informers, arguments: ApiArguments, token
             extend=arguments.service_account_extend_token_expiration,
             maximum=arguments.service_account_max_token_expiration,
         ),
+        front_proxy=front_proxy,
         anonymous=Anonymous(arguments.anonymous_auth),
         audiences=audiences,
         checks=(EscalationCheck(rbac, FirstOpinion(authorizers)),),
+        rbac=rbac,
     )
+
+
+def _token_file(parts: _Parts) -> Authenticator | None:
+    path = parts.arguments.token_auth_file
+    return StaticTokenAuthenticator(token_file.read(Path(path))) if path else None
+
+
+def _service_accounts(parts: _Parts) -> Authenticator:
+    lookup = parts.arguments.service_account_lookup
+    return ServiceAccountAuthenticator(parts.signer, parts.audiences, parts.client, parts.clock, lookup=lookup)
+
+
+def _bootstrap_tokens(parts: _Parts) -> Authenticator | None:
+    if not parts.arguments.enable_bootstrap_token_auth:
+        return None
+    return BootstrapTokenAuthenticator(parts.client, parts.clock)
+
+
+def _oidc(parts: _Parts) -> Authenticator | None:
+    arguments = parts.arguments
+    url, claim, prefix = arguments.oidc_issuer_url, arguments.oidc_username_claim, arguments.oidc_username_prefix
+    if not url:
+        return None
+    if prefix == "-":
+        prefix = ""
+    elif not prefix and claim != "email":
+        prefix = f"{url}#"  # names of another issuer's users, or of this cluster's, must not be theirs
+    authorities = Path(arguments.oidc_ca_file).read_bytes() if arguments.oidc_ca_file else b""
+    issuer = Issuer(url, (arguments.oidc_client_id,), authorities, arguments.oidc_signing_algs)
+    mappings = NamedClaims(
+        claim, prefix, arguments.oidc_groups_claim, arguments.oidc_groups_prefix, dict(arguments.oidc_required_claim)
+    )
+    return OidcAuthenticator(issuer, mappings, parts.clock)
+
+
+def _token_webhook(parts: _Parts) -> Authenticator | None:
+    arguments = parts.arguments
+    if not arguments.authentication_token_webhook_config_file:
+        return None
+    return WebhookAuthenticator(
+        KubeconfigWebhook(Path(arguments.authentication_token_webhook_config_file), parts.server.webhooks),
+        parts.audiences,
+        parts.clock,
+        version=arguments.authentication_token_webhook_version,
+        remember=arguments.authentication_token_webhook_cache_ttl,
+    )
+
+
+# In upstream's order.
+_AUTHENTICATORS: tuple[Callable[[_Parts], Authenticator | None], ...] = (
+    lambda parts: CertificateAuthenticator(parts.authorities),
+    _token_file,
+    _service_accounts,
+    _bootstrap_tokens,
+    _oidc,
+    _token_webhook,
+)
+
+
+def _webhook(parts: _Parts) -> Authorizer:
+    arguments = parts.arguments
+    return WebhookAuthorizer(
+        KubeconfigWebhook(Path(arguments.authorization_webhook_config_file), parts.server.webhooks),
+        parts.clock,
+        version=arguments.authorization_webhook_version,
+        allowed=arguments.authorization_webhook_cache_authorized_ttl,
+        refused=arguments.authorization_webhook_cache_unauthorized_ttl,
+    )
+
+
+_AUTHORIZERS: Mapping[str, Callable[[_Parts], Authorizer]] = {
+    "Node": lambda parts: parts.node,
+    "RBAC": lambda parts: parts.rbac,
+    "Webhook": _webhook,
+    "AlwaysAllow": lambda parts: AlwaysAllow(),
+    "AlwaysDeny": lambda parts: AlwaysDeny(),
+}
+
+
+def _front_proxy(server: ApiServer, arguments: ApiArguments, authority: bytes) -> FrontProxyAuthenticator | None:
+    if not authority:
+        return None
+    if server.config.tls is not None:
+        server.config.tls.load_verify_locations(cadata=authority.decode())
+    headers = Headers(
+        arguments.requestheader_username_headers,
+        arguments.requestheader_uid_headers,
+        arguments.requestheader_group_headers,
+        arguments.requestheader_extra_headers_prefix,
+    )
+    return FrontProxyAuthenticator(Authorities(authority), arguments.requestheader_allowed_names, headers)
 
 
 def _serve_issuer(server: ApiServer, signer: TokenSigner, keys_url: str) -> None:

@@ -176,13 +176,24 @@ async def start_api(
     loopback = server.client_for(LOOPBACK)
     informers = Informers(loopback, on_error=_log_failure)
     stack.push_async_callback(informers.close)
-    guards = make_guards(server, informers, arguments, trust.token_key, clock)
+    front_proxy = trust.front_proxy
+    guards = make_guards(
+        server,
+        informers,
+        arguments,
+        clock,
+        token_key=trust.token_key,
+        root_ca=trust.root_ca,
+        front_proxy_ca=front_proxy.authority if front_proxy is not None else b"",
+    )
+    stack.push_async_callback(guards.close)
     plugins = PluginContext(loopback, informers, random, clock, FirstOpinion(guards.authorizers), server=server)
     server.install(
         authenticators=guards.authenticators,
         authorizers=guards.authorizers,
         admission=(*guards.checks, *default_plugins(plugins)),
         token_issuer=guards.token_issuer,
+        front_proxy=guards.front_proxy,
         anonymous=guards.anonymous,
         audiences=guards.audiences,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -148,6 +149,24 @@ def subject_of(certificate: bytes) -> Subject:
     common = [str(each.value) for each in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
     organizations = tuple(str(each.value) for each in name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
     return Subject(common[0] if common else "", organizations)
+
+
+class Authorities:
+    """Certificates (a PEM bundle) whose signatures count."""
+
+    def __init__(self, bundle: bytes) -> None:
+        self._certificates = x509.load_pem_x509_certificates(bundle)
+
+    def signed(self, certificate: bytes) -> bool:
+        """Whether one of them signed a DER certificate itself, not by way of another authority."""
+        leaf = x509.load_der_x509_certificate(certificate)
+        for each in self._certificates:
+            try:
+                leaf.verify_directly_issued_by(each)
+            except (ValueError, TypeError, InvalidSignature):
+                continue
+            return True
+        return False
 
 
 def expires_at(certificate: bytes) -> datetime:
