@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.e2e.kubectl import Document, Failed, Kubectl, config_map
+from tests.e2e.kubectl import Document, Failed, Kubectl, config_map, container, pod
 from tests.webhook_server import Answer, WebhookServer, answering, denying, patching
 
 from proa.cluster.addresses import host_address
@@ -78,3 +78,18 @@ async def test_a_webhook_behind_a_service_refuses_changes_and_warns(kubectl: Kub
     await asyncio.to_thread(meet)
     assert {path for path, _ in hook.seen} == {"/mark", "/warn", "/deny"}
     assert all(each["userInfo"]["username"] for each in hook.requests("/deny"))
+
+
+async def test_attaching_to_a_pod_can_be_denied(kubectl: Kubectl, hook: WebhookServer) -> None:
+    rules = [{"operations": ["CONNECT"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods/attach"]}]
+
+    def meet() -> None:
+        kubectl.apply(pod("a", container(args=["sleep", "3600"])))
+        kubectl.ready("a")
+        kubectl.apply(configuration("Validating", kubectl, hook, "/deny", rules=rules))
+        with pytest.raises(Failed, match=r"denied the request: only small things"):
+            kubectl("attach", "a", "-i")
+        assert kubectl("exec", "a", "--", "echo", "still") == "still\n"
+
+    await asyncio.to_thread(meet)
+    assert {each["kind"]["kind"] for each in hook.requests("/deny")} == {"PodAttachOptions"}
