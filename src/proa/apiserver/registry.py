@@ -57,6 +57,16 @@ class Hooks(Protocol):
     def deleted(self, document: Mapping[str, Any]) -> None: ...
 
 
+class Facet(Protocol):
+    """One side of an object that is written as an object of its own (its Scale): what admission sees of a write."""
+
+    def show(self, document: Document) -> Document:
+        """That side of a whole object, as a new document."""
+
+    def take(self, part: Document, document: Document) -> None:
+        """Put what `part` says into the whole object. Raises StatusError."""
+
+
 class Deleted:
     """The outcome of a delete: `item` is the object as it is while it goes away, or as it last was when `now`."""
 
@@ -245,11 +255,13 @@ class Registry:
         *,
         trusted: bool = False,
         admitted: bool = False,
+        facet: Facet | None = None,
         tries: int = _WRITE_TRIES,
     ) -> Item:
         """The one update loop. `change` makes the new document. trusted: the server itself makes the change and has
         checked it (binding), so what an update may not touch is not compared and no manager owns it. admitted:
-        admission has been asked about what leads to this change, and is not asked again."""
+        admission has been asked about what leads to this change, and is not asked again. facet: as what admission
+        sees the object."""
         resource = self.resource
         key = self.key(namespace, name)
         item = self.cache.item(key)
@@ -271,7 +283,7 @@ class Registry:
                 await self.cache.fresh()
                 asked_store, item = True, self.cache.item(key)
                 continue
-            result = await self._replace(key, item, old, document, options, subresource, trusted, admitted)
+            result = await self._replace(key, item, old, document, options, subresource, trusted, admitted, facet)
             if not isinstance(result, Conflict):
                 return result
             # Somebody was faster. A version that the caller named is no more the newest; one `change` took over is.
@@ -289,6 +301,7 @@ class Registry:
         subresource: str,
         trusted: bool,
         admitted: bool,
+        facet: Facet | None,
     ) -> Item | Conflict:
         resource, prepare = self.resource, self._prepare
         meta = metadata.guard_update(resource, document, old, old["metadata"]["name"])
@@ -297,9 +310,12 @@ class Registry:
         namespace, name = meta.get("namespace", ""), meta["name"]
         if not trusted:
             document = prepare.tracked(old, document, options, self.now(), subresource)
-        attributes = self._attributes("UPDATE", subresource, namespace, name, document, options, old)
+        seen = (document, old) if facet is None else (facet.show(document), facet.show(old))
+        attributes = self._attributes("UPDATE", subresource, namespace, name, seen[0], options, seen[1])
         if not admitted:
             await self._admission.mutate(attributes)
+            if facet is not None:
+                facet.take(seen[0], document)
         if resource.has_generation and subresource != "binding":
             status_counts = resource.custom and resource.subresource("status") is None
             if metadata.desired_changed(document, old, with_status=status_counts):

@@ -85,9 +85,10 @@ class ScaleHandlers:
     def scale_of(self, item: Item) -> Document:
         """The Scale of an object."""
         document: Document = msgspec.json.decode(item.body)
-        return self._scale(document)
+        return self.show(document)
 
-    def _scale(self, document: Document) -> Document:
+    def show(self, document: Document) -> Document:
+        """The Scale of a whole object (`registry.Facet`)."""
         meta, paths = document["metadata"], self._paths
         kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
         scale: Document = {
@@ -102,22 +103,26 @@ class ScaleHandlers:
             scale["status"]["selector"] = selector
         return scale
 
+    def take(self, part: Document, document: Document) -> None:
+        """Put the replicas of a Scale into the whole object (`registry.Facet`). Raises StatusError 422."""
+        replicas = (part.get("spec") or {}).get("replicas", 0)
+        if replicas < 0:
+            errors = ErrorList()
+            errors.invalid(Path("spec", "replicas"), replicas, "must be greater than or equal to 0")
+            raise failures.invalid("autoscaling", "Scale", document["metadata"]["name"], errors)
+        _put(document, self._paths.spec, replicas)
+
     async def _write(self, request: Request, change: Callable[[Document], Document], options: WriteOptions) -> Response:
         info = request.info
 
         def scaled(document: Document) -> Document:
-            scale = change(self._scale(document))
+            scale = change(self.show(document))
             meta = metadata.of(scale)
             if meta.get("name", info.name) != info.name:
                 raise failures.bad_request(
                     f"the name of the Scale ({meta['name']}) does not match the URL ({info.name})"
                 )
-            replicas = (scale.get("spec") or {}).get("replicas", 0)
-            if replicas < 0:
-                errors = ErrorList()
-                errors.invalid(Path("spec", "replicas"), replicas, "must be greater than or equal to 0")
-                raise failures.invalid("autoscaling", "Scale", info.name, errors)
-            _put(document, self._paths.spec, replicas)
+            self.take(scale, document)
             version = meta.get("resourceVersion")
             if version:
                 document["metadata"]["resourceVersion"] = version
@@ -125,7 +130,7 @@ class ScaleHandlers:
                 document["metadata"].pop("resourceVersion", None)
             return document
 
-        item = await self._registry.change(info.namespace, info.name, scaled, options, "scale")
+        item = await self._registry.change(info.namespace, info.name, scaled, options, "scale", facet=self)
         return answer(request, self.scale_of(item), Scale, headers=warning_headers(options.warnings))
 
 
@@ -209,38 +214,6 @@ def take_finalizers(new: Document, stored: Document) -> None:
     stored["spec"] = {**(stored.get("spec") or {}), "finalizers": (new.get("spec") or {}).get("finalizers") or []}
     if "finalizers" in metadata.of(new) or "finalizers" in stored["metadata"]:
         stored["metadata"]["finalizers"] = metadata.of(new).get("finalizers") or []
-
-
-def take_ephemeral_containers(new: Document, stored: Document) -> None:
-    """pods/ephemeralcontainers: containers may be added, those there may not change. Raises StatusError 422."""
-    before = stored["spec"].get("ephemeralContainers") or []
-    after = new["spec"].get("ephemeralContainers") or []
-    path, errors = Path("spec", "ephemeralContainers"), ErrorList()
-    by_name = {each["name"]: each for each in after}
-    for each in before:
-        if by_name.get(each["name"]) is None:
-            errors.forbidden(path, f"existing ephemeral containers {each['name']!r} may not be removed")
-        elif {**each, **by_name[each["name"]]} != each:
-            errors.forbidden(path, f"existing ephemeral containers {each['name']!r} may not be changed")
-    taken = {each["name"] for part in ("containers", "initContainers") for each in stored["spec"].get(part) or []}
-    for position, each in enumerate(after):
-        if each["name"] in taken:
-            errors.duplicate(path.index(position).child("name"), each["name"])
-        taken.add(each["name"])
-    if errors:
-        raise failures.invalid("", "Pod", stored["metadata"]["name"], errors)
-    stored["spec"]["ephemeralContainers"] = after
-
-
-def take_resources(new: Document, stored: Document) -> None:
-    """pods/resize: the resources of containers that are there."""
-    for part in ("containers", "initContainers"):
-        wanted = {each["name"]: each.get("resources") for each in new["spec"].get(part) or []}
-        for each in stored["spec"].get(part) or []:
-            if wanted.get(each["name"]) is not None:
-                each["resources"] = wanted[each["name"]]
-    if new["spec"].get("resources") is not None:
-        stored["spec"]["resources"] = new["spec"]["resources"]
 
 
 def _dig(document: Mapping[str, Any], path: str) -> Any:

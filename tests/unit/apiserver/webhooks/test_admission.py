@@ -11,6 +11,7 @@ from tests.unit.apiserver.conftest import ADMIN, config_map, options, pod
 from tests.unit.apiserver.webhooks.conftest import CONFIGURATIONS, Guarded, hook, rule
 from tests.webhook_server import WebhookServer, answering, denying, patching
 
+from proa.api.apps_v1.resources import DEPLOYMENTS
 from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, NAMESPACES, PODS
 from proa.apiserver.connecting import connect_options
 from proa.machinery.status import StatusError
@@ -451,3 +452,21 @@ async def test_calls_and_rejections_are_counted_under_upstreams_names(guarded: G
     ) in lines
     labels = '{name="hook.example.com",operation="CREATE",rejected="true",type="validating"}'
     assert f"{prefix}admission_duration_seconds_count{labels} 1.0" in lines
+
+
+async def test_scaling_is_asked_about_as_a_scale(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/most"] = patching({"op": "replace", "path": "/spec/replicas", "value": 3})
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": pod("x")["spec"]}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    await guarded.create(DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": spec})
+    rules = [rule(apiGroups=["apps"], resources=["deployments/scale"])]
+    await guarded.configure("mutating", hook(backend.client_config("/most"), rules=rules))
+    path = "/apis/apps/v1/namespaces/default/deployments/web/scale"
+    scale = {"metadata": {"name": "web"}, "spec": {"replicas": 7}}
+    scaled = await guarded.server.client_for(ADMIN).document("PUT", path, scale)
+    assert scaled["spec"]["replicas"] == 3
+    [request] = backend.requests("/most")
+    assert request["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert request["resource"] == {"group": "apps", "version": "v1", "resource": "deployments"}
+    assert (request["oldObject"]["spec"], request["object"]["spec"]) == ({"replicas": 1}, {"replicas": 7})
