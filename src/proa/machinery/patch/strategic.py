@@ -1,8 +1,9 @@
 """Strategic merge patch: merge patch that knows, from the schema, how each list merges.
 
 Source: the declared patch strategy and merge key of a field (x-kubernetes-patch-strategy, -merge-key), and the
-directives a patch may carry: `$patch` (merge, replace, delete), `$retainKeys`, `$deleteFromPrimitiveList/<field>` and
-`$setElementOrder/<field>`. Lists without the `merge` strategy are replaced whole.
+directives a patch may carry: `$patch` (replace, delete), `$retainKeys`, `$deleteFromPrimitiveList/<field>` and
+`$setElementOrder/<field>`. Lists without the `merge` strategy are replaced whole. What is not there cannot be merged
+into: a new value is taken as it is, without its directives, and not at all where it says what to do with the old one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _PATCH = "$patch"
 _RETAIN = "$retainKeys"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
 _ORDER = "$setElementOrder/"
+
+_DIRECTIVES = (_PATCH, _RETAIN, _DELETE_FROM, _ORDER)
 
 Document = dict[str, Any]
 
@@ -40,11 +43,11 @@ def _child(schema: Schema, name: str) -> Property:
 def _merge_object(document: Mapping[str, Any], patch: Mapping[str, Any], schema: Schema) -> Document:
     directive = patch.get(_PATCH)
     if directive == "replace":
-        return {name: value for name, value in patch.items() if name != _PATCH}
+        return _clean({name: value for name, value in patch.items() if name != _PATCH})  # type: ignore[no-any-return]
     if directive == "delete":
         return {}
-    if directive not in (None, "merge"):
-        raise bad_request(f"Unknown patch type found: {directive}: use merge, replace or delete")
+    if directive is not None:
+        raise bad_request(f"unknown patch type: {directive} in map: use replace or delete")
     merged = dict(document)
     if _RETAIN in patch:
         keep = set(_list(patch, _RETAIN))
@@ -55,19 +58,22 @@ def _merge_object(document: Mapping[str, Any], patch: Mapping[str, Any], schema:
     for name, value in patch.items():
         if name.startswith("$"):
             continue
+        current = merged.get(name)
         if value is None:
             merged.pop(name, None)
+        elif isinstance(value, dict | list) and type(current) is not type(value):
+            if _is_directive(value):
+                merged.pop(name, None)
+            else:
+                merged[name] = _clean(value)
         else:
-            merged[name] = _merge_field(merged.get(name), value, _child(schema, name))
+            merged[name] = _merge_field(current, value, _child(schema, name))
     for name in _fields_with_directives(patch):
-        if isinstance(merged.get(name), list):
-            merged[name] = _arrange(
-                merged[name],
-                document.get(name),
-                _child(schema, name).schema,
-                delete=_list(patch, _DELETE_FROM + name),
-                order=_list(patch, _ORDER + name),
-            )
+        below = _child(schema, name).schema
+        delete, order = _list(patch, _DELETE_FROM + name), _list(patch, _ORDER + name)
+        _check_order(patch.get(name), order, below)
+        if isinstance(document.get(name), list) and isinstance(merged.get(name), list):
+            merged[name] = _arrange(merged[name], document[name], below, delete=delete, order=order)
     return merged
 
 
@@ -89,7 +95,7 @@ def _merge_list(current: list[Any], patch: list[Any], schema: ListSchema) -> lis
         union = [*current, *(each for each in dict.fromkeys(patch) if each not in current)]
         return _interleaved(union, current, list(dict.fromkeys(patch)), "")
     if any(isinstance(each, dict) and each.get(_PATCH) == "replace" for each in patch):
-        return [_clean(each) for each in patch if each.get(_PATCH) != "replace"]
+        return _clean(patch)  # type: ignore[no-any-return]
     merged = list(current)
     for element in patch:
         if not isinstance(element, dict) or schema.key not in element:
@@ -107,13 +113,24 @@ def _merge_list(current: list[Any], patch: list[Any], schema: ListSchema) -> lis
     return _interleaved(merged, current, patch, schema.key)
 
 
-def _arrange(merged: list[Any], before: Any, schema: Schema, *, delete: list[Any], order: list[Any]) -> list[Any]:
+def _check_order(patch: Any, order: list[Any], schema: Schema) -> None:
+    """The elements of a patch stand in the order that the patch asks for. Raises StatusError 400."""
+    if not order or not isinstance(patch, list):
+        return
+    key = schema.key if isinstance(schema, ListSchema) else ""
+    wanted = iter([_identity(each, key) for each in order])
+    for each in patch:
+        if not _is_directive(each) and _identity(each, key) not in wanted:  # `in` goes on where it stopped
+            raise bad_request(f"The order in patch list:\n{patch}\n doesn't match {_ORDER} list:\n{order}\n")
+
+
+def _arrange(merged: list[Any], before: list[Any], schema: Schema, *, delete: list[Any], order: list[Any]) -> list[Any]:
     """Take out what `$deleteFromPrimitiveList` names, then order as `$setElementOrder` says."""
     kept = [each for each in merged if each not in delete]
     if not order:
         return kept
     key = schema.key if isinstance(schema, ListSchema) else ""
-    return _interleaved(kept, before if isinstance(before, list) else [], order, key)
+    return _interleaved(kept, before, order, key)
 
 
 def _interleaved(merged: list[Any], before: list[Any], order: list[Any], key: str) -> list[Any]:
@@ -122,19 +139,22 @@ def _interleaved(merged: list[Any], before: list[Any], order: list[Any], key: st
     Elements that `order` does not name keep their place relative to those they stood beside before.
     """
 
-    def identity(element: Any) -> Any:
-        return element.get(key) if key and isinstance(element, dict) else element
-
-    wanted = [identity(each) for each in order]
-    old = [identity(each) for each in before]
-    named = sorted((each for each in merged if identity(each) in wanted), key=lambda each: wanted.index(identity(each)))
-    others = [each for each in merged if identity(each) not in wanted]
+    wanted = [_identity(each, key) for each in order]
+    old = [_identity(each, key) for each in before]
+    placed = [(_identity(each, key), each) for each in merged]
+    named = sorted((pair for pair in placed if pair[0] in wanted), key=lambda pair: wanted.index(pair[0]))
+    others = [pair for pair in placed if pair[0] not in wanted]
     arranged: list[Any] = []
     while named and others:
-        left, right = identity(named[0]), identity(others[0])
+        left, right = named[0][0], others[0][0]
         takes_left = left not in old or (right in old and old.index(left) < old.index(right))
-        arranged.append(named.pop(0) if takes_left else others.pop(0))
-    return [*arranged, *named, *others]
+        arranged.append((named if takes_left else others).pop(0)[1])
+    return [*arranged, *(each for _, each in (*named, *others))]
+
+
+def _identity(element: Any, key: str) -> Any:
+    """What tells an element of a list from the others: its merge key, or itself."""
+    return element.get(key) if key and isinstance(element, dict) else element
 
 
 def _fields_with_directives(patch: Mapping[str, Any]) -> list[str]:
@@ -151,8 +171,15 @@ def _list(patch: Mapping[str, Any], name: str) -> list[Any]:
     return value
 
 
+def _is_directive(value: Any) -> bool:
+    return isinstance(value, dict) and _PATCH in value
+
+
 def _clean(value: Any) -> Any:
-    """A value that is taken whole: its directives and nulls mean nothing there."""
+    """A value that is taken whole: its nulls and directives mean nothing there, nor does what they are about."""
     if isinstance(value, dict):
-        return {name: _clean(each) for name, each in value.items() if each is not None and not name.startswith("$")}
+        kept = ((name, each) for name, each in value.items() if each is not None and not name.startswith(_DIRECTIVES))
+        return {name: _clean(each) for name, each in kept if not _is_directive(each)}
+    if isinstance(value, list):
+        return [_clean(each) for each in value if not _is_directive(each)]
     return value

@@ -102,9 +102,30 @@ def test_set_element_order_orders_the_named_and_leaves_the_others_where_they_wer
 def test_an_element_without_its_merge_key_and_an_unknown_directive_are_refused() -> None:
     with pytest.raises(StatusError, match="merge key: name"):
         strategic(pod(containers=[]), pod(containers=[{"image": "x"}]), POD)
-    with pytest.raises(StatusError, match="Unknown patch type"):
-        strategic({}, {"spec": {"$patch": "dance"}}, POD)
+    for unknown in ("dance", "merge"):
+        with pytest.raises(StatusError, match=f"unknown patch type: {unknown}"):
+            strategic({"spec": {}}, {"spec": {"$patch": unknown}}, POD)
 
 
 def test_unknown_fields_merge_as_plain_json() -> None:
     assert strategic({"x": {"a": 1}}, {"x": {"b": [1]}}, POD) == {"x": {"a": 1, "b": [1]}}
+
+
+def test_what_is_not_there_is_neither_merged_into_nor_replaced() -> None:
+    for directive in ("replace", "delete", "merge"):
+        assert strategic({}, {"spec": {"$patch": directive, "nodeName": "n"}}, POD) == {}
+    added = {
+        "spec": {"containers": [{"name": "a", "image": None}, {"name": "b", "$patch": "delete"}], "$retainKeys": []}
+    }
+    assert strategic({}, added, POD) == {"spec": {"containers": [{"name": "a"}]}}
+
+
+def test_a_patch_keeps_the_order_it_asks_for() -> None:
+    document = pod(containers=[{"name": "a"}, {"name": "b"}])
+    order = [{"name": "b"}, {"name": "a"}]
+    patch = pod(containers=[{"name": "a", "image": "x"}, {"name": "b", "image": "y"}])
+    patch["spec"]["$setElementOrder/containers"] = order
+    with pytest.raises(StatusError, match="The order in patch list"):
+        strategic(document, patch, POD)
+    patch["spec"]["containers"].reverse()
+    assert [each["name"] for each in strategic(document, patch, POD)["spec"]["containers"]] == ["b", "a"]
