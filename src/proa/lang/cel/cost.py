@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from proa.lang.cel.types import SCALARS, Type, unwrap_optional
-from proa.lang.cel.values import LISTS, MAPS, Hosted, charged_size
+from proa.lang.cel.values import LISTS, MAPS, charged_size, is_hosted
 
 UNLIMITED = (1 << 64) - 1
 
@@ -57,6 +57,11 @@ def scaled(number: int, factor: float) -> int:
     """The product rounded up, at most UNLIMITED."""
     product = float(number) * factor
     return UNLIMITED if product >= 2.0**64 else math.ceil(product)
+
+
+def _read(length: int) -> int:
+    """What reading so many characters costs."""
+    return math.ceil(length * TRAVERSAL)
 
 
 def scalar_size(of: Type) -> Range | None:
@@ -172,7 +177,7 @@ class Concatenation:
     copied: bool = True
 
     def actual(self, operands: Sequence[Any], result: Any) -> int:
-        return scaled(charged_size(operands[0]) + charged_size(operands[1]), TRAVERSAL) if self.copied else 1
+        return _read(charged_size(operands[0]) + charged_size(operands[1])) if self.copied else 1
 
     def estimate(self, operands: Sequence[Operand]) -> Estimate:
         size = operands[0].size.plus(operands[1].size)
@@ -184,9 +189,10 @@ class Comparison:
     """Read in step until the shorter one ends. Values of the embedding program compare at once."""
 
     def actual(self, operands: Sequence[Any], result: Any) -> int:
-        if isinstance(operands[0], Hosted):
-            return 1
-        return scaled(min(charged_size(operands[0]), charged_size(operands[1])), TRAVERSAL)
+        one, other = operands
+        if type(one) is str and type(other) is str:
+            return _read(min(len(one), len(other)))
+        return 1 if is_hosted(one) else _read(min(charged_size(one), charged_size(other)))
 
     def estimate(self, operands: Sequence[Operand]) -> Estimate:
         if operands[0].type.kind == "opaque" and operands[0].type == operands[1].type:

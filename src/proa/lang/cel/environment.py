@@ -6,7 +6,7 @@ libraries and variables Kubernetes has (`machinery.expressions`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any
 
@@ -69,6 +69,11 @@ class Program:
         if frame.cost > self.limit:
             raise BudgetError(EXCEEDED)
         return value
+
+    @property
+    def names(self) -> Set[str]:
+        """The variables it refers to."""
+        return self._plan.names
 
     def cost_of(self, sizes: Sizes | None = None) -> Range:
         return estimate(self._tree, self._functions, sizes or UnknownSizes())

@@ -13,7 +13,7 @@ from proa.lang.cel import types
 from proa.lang.cel.cost import CallCost
 from proa.lang.cel.errors import no_such_overload
 from proa.lang.cel.types import Type
-from proa.lang.cel.values import LISTS, MAPS, Hosted, Optional, Uint
+from proa.lang.cel.values import LISTS, MAPS, Optional, Uint, is_hosted
 
 Accepts = Callable[[Any], bool]
 Implementation = Callable[..., Any]
@@ -112,7 +112,7 @@ def acceptance(wanted: Type) -> Accepts | None:
         case "opaque" if wanted.name == "optional_type":
             return lambda value: isinstance(value, Optional)
         case "opaque" | "timestamp" | "duration" | "struct":
-            return lambda value: isinstance(value, Hosted) and value.cel_type.name == wanted.name
+            return lambda value: is_hosted(value) and value.cel_type.name == wanted.name
         case _:
             return None
 

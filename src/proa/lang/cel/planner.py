@@ -69,13 +69,14 @@ class StructValue(MapValue):
 
 
 class Plan:
-    """The step of a whole tree, and how many local variables a frame has for it."""
+    """The step of a whole tree, how many local variables a frame has for it, and which variables it refers to."""
 
     def __init__(self, tree: Node, constants: Mapping[str, Any], functions: Mapping[str, Function]) -> None:
         self._constants = constants
         self._functions = functions
         self._scope: dict[str, tuple[int, bool]] = {}
         self.locals = 0
+        self.names: set[str] = set()
         self.step = self._plan(tree)
 
     def _plan(self, node: Node) -> Step:
@@ -108,6 +109,7 @@ class Plan:
             return _stored(place) if stored else _local(place)
         if name in self._constants:
             return _constant(self._constants[name], cost=1)
+        self.names.add(name)
         return _variable(name)
 
     def _select(self, node: Select) -> Step:
@@ -229,12 +231,19 @@ class Plan:
         inside = dict(self._scope)
         first = self._declare(node.variable)
         second = self._declare(node.variable2) if node.variable2 else -1
+        walk: Callable[[Any], Iterator[Any]] = values.entries if node.variable2 else values.keys_or_elements
+        predicate = _quantified(node)
+        if predicate is not None:
+            quantified = _quantifier(
+                over, walk, self._plan(predicate), (first, second), decisive=_is_false(node.initial)
+            )
+            self._scope = outside
+            return quantified
         condition = None if _is_true(node.condition) else self._plan(node.condition)
         step = self._step(node, accumulator)
         self._scope = inside
         result = self._plan(node.result)
         self._scope = outside
-        walk: Callable[[Any], Iterator[Any]] = values.entries if node.variable2 else values.keys_or_elements
 
         def folded(frame: Frame) -> Any:
             local = frame.locals
@@ -281,6 +290,56 @@ class Plan:
         if step.function == MAP_INSERT:
             return _insert(accumulator, [self._plan(each) for each in step.args[1:]])
         return None
+
+
+def _quantified(node: Comprehension) -> Node | None:
+    """The predicate, where a fold is one that `all` or `exists` stands for."""
+    step, initial = node.step, node.initial
+    if not isinstance(step, Call) or not isinstance(initial, Literal) or not isinstance(step.args[0], Ident):
+        return None
+    wanted = {True: "_&&_", False: "_||_"}.get(initial.value) if isinstance(initial.value, bool) else None
+    return step.args[1] if step.function == wanted and step.args[0].name == node.accumulator else None
+
+
+def _quantifier(
+    over: Step, walk: Callable[[Any], Iterator[Any]], predicate: Step, places: tuple[int, int], *, decisive: bool
+) -> Step:
+    """The fold of `all` (decided by false) and `exists` (by true), which is most of what there is to do quickly.
+
+    An error counts only if no element decides.
+    """
+    first, second = places
+    # The accumulator is read twice and tested, for `exists` also negated.
+    turn = 4 if decisive else 3
+
+    def quantifier(frame: Frame) -> Any:
+        local, failure = frame.locals, None
+        elements = walk(over(frame))
+        for each in elements:
+            if second >= 0:
+                local[first], local[second] = each
+            else:
+                local[first] = each
+            frame.cost += turn
+            try:
+                value = predicate(frame)
+            except EvaluationError as error:
+                failure = failure or error
+            else:
+                if value is decisive:
+                    # The result is read, and the test made that ends the fold where it would go on.
+                    frame.cost += 1 if next(elements, elements) is elements else turn
+                    return decisive
+                if type(value) is not bool:
+                    failure = failure or no_such_overload()
+            if frame.cost > frame.limit:
+                raise BudgetError(EXCEEDED)
+        frame.cost += 1
+        if failure is not None:
+            raise failure
+        return not decisive
+
+    return quantifier
 
 
 def _constant(value: Any, cost: int = 0) -> Step:
@@ -397,16 +456,33 @@ def _function(overloads: Sequence[Overload], operands: Sequence[Step], rule: Cal
     only = overloads[0] if len(overloads) == 1 else None
     rule = rule or (only.cost if only else None)
     cost = rule.actual if rule else None
+    if only is not None and len(operands) == 2:
+        return _binary(only, operands[0], operands[1], cost)
 
     def called(frame: Frame) -> Any:
         arguments = [each(frame) for each in operands]
         chosen = only or dispatch(overloads, arguments)
-        if only is not None:
-            for place, accepts in only.checks:
-                if not accepts(arguments[place]):
-                    raise no_such_overload()
+        if only is not None and not only.accepts(arguments):
+            raise no_such_overload()
         result = chosen.implementation(*arguments)
         frame.cost += cost(arguments, result) if cost else 1
+        return result
+
+    return called
+
+
+def _binary(only: Overload, left: Step, right: Step, cost: Callable[[Sequence[Any], Any], int] | None) -> Step:
+    """A function of two operands that is already chosen, as most operators are."""
+    implementation = only.implementation
+    checks = dict(only.checks)
+    first, second = checks.get(0), checks.get(1)
+
+    def called(frame: Frame) -> Any:
+        one, other = left(frame), right(frame)
+        if (first is not None and not first(one)) or (second is not None and not second(other)):
+            raise no_such_overload()
+        result = implementation(one, other)
+        frame.cost += cost((one, other), result) if cost else 1
         return result
 
     return called
@@ -462,3 +538,7 @@ def _unwrapped(value: Any) -> Optional:
 
 def _is_true(node: Node) -> bool:
     return isinstance(node, Literal) and node.value is True
+
+
+def _is_false(node: Node) -> bool:
+    return isinstance(node, Literal) and node.value is False

@@ -24,6 +24,7 @@ from proa.lang.cel.values import (
     SECOND,
     UINT_MAX,
     Duration,
+    ListValue,
     Timestamp,
     Uint,
     checked_int,
@@ -88,9 +89,9 @@ def _concatenated(one: Any, other: Any) -> Any:
     return one + other
 
 
-def _joined(one: Any, other: Any) -> list[Any]:
+def _joined(one: Any, other: Any) -> Any:
     bounded(8 * (len(one) + len(other)))
-    return [*one, *other]
+    return one.joined(other) if isinstance(one, ListValue) else [*one, *other]
 
 
 def _both(name: str, of: Type, implementation: Callable[[Any, Any], Any]) -> Overload:

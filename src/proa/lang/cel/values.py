@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from proa.lang.cel import types
 from proa.lang.cel.errors import EvaluationError, no_such_key, no_such_overload
@@ -79,9 +79,13 @@ NONE = Optional(None, present=False)
 
 
 class ListValue(Sequence[Any]):
-    """Derive from it to show something as a list."""
+    """Derive from it to show something as a list. What `==` says of two lists then is up to the class."""
 
     __slots__ = ()
+
+    def joined(self, other: Sequence[Any]) -> Sequence[Any]:
+        """`self + other`."""
+        return [*self, *other]
 
 
 class MapValue(Mapping[Any, Any]):
@@ -90,11 +94,9 @@ class MapValue(Mapping[Any, Any]):
     __slots__ = ()
 
 
-@runtime_checkable
-class Hosted(Protocol):
-    """A value of the embedding program."""
-
-    cel_type: ClassVar[Type]
+def is_hosted(value: Any) -> bool:
+    """Whether it is a value of the embedding program, or one of the classes here."""
+    return hasattr(value, "cel_type")
 
 
 LISTS = (list, ListValue, tuple)
@@ -125,8 +127,9 @@ def type_of(value: Any) -> Type:
         return _TYPES[list]
     if isinstance(value, MapValue):
         return _TYPES[dict]
-    if isinstance(value, Hosted):
-        return value.cel_type
+    if is_hosted(value):
+        of: Type = value.cel_type
+        return of
     raise EvaluationError(f"unsupported value: {type(value).__name__}")
 
 
