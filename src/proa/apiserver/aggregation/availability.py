@@ -60,7 +60,8 @@ class Availability(Controller):
 
     @property
     def triggers(self) -> Sequence[Trigger]:
-        return (For(API_SERVICES, when=_concerns), Maps(SERVICES, self._of_service), Maps(ENDPOINT_SLICES, self._of_slice))
+        own = For(API_SERVICES, when=_concerns)
+        return (own, Maps(SERVICES, self._of_service), Maps(ENDPOINT_SLICES, self._of_slice))
 
     async def reconcile(self, key: str) -> Outcome:
         api_service = self._informer.get(key)
