@@ -76,3 +76,10 @@ def test_a_bindings_role_may_not_change() -> None:
     new = {"metadata": {"name": "b"}, "roleRef": {"kind": "ClusterRole", "name": "b"}}
     (error,) = update_errors(CLUSTER_ROLE_BINDINGS, old, new)
     assert error.endswith("cannot change roleRef")
+
+
+def test_a_malformed_selector_is_an_error_with_its_path_before_anything_is_matched_by_it() -> None:
+    selector = {"matchExpressions": [{"key": "a", "operator": "Sometimes"}]}
+    assert create_errors(DAEMON_SETS, workload(selector=selector)) == [
+        'spec.selector.matchExpressions[0].operator: Invalid value: "Sometimes": not a valid selector operator'
+    ]

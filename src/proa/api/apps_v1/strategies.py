@@ -10,7 +10,10 @@ from msgspec import to_builtins
 from proa.api.apps_v1.controller_revision import ControllerRevision
 from proa.api.core_v1.pod_defaults import default_pod_template
 from proa.api.core_v1.pod_validation import validate_pod_spec
+from proa.machinery.checks import check_amount
 from proa.machinery.fields import ErrorList, Path
+from proa.machinery.meta import LabelSelector
+from proa.machinery.object_meta import validate_label_selector
 from proa.machinery.selectors import label_selector
 from proa.machinery.strategy import DefaultStrategy
 
@@ -37,7 +40,7 @@ class WorkloadStrategy(DefaultStrategy):
             errors.required(_SELECTOR)
         elif not selector.matchLabels and not selector.matchExpressions:
             errors.invalid(_SELECTOR, {}, f"empty selector is invalid for {new.kind.lower()}")
-        elif not label_selector(selector).matches(template.metadata.labels):
+        elif _is_selector(selector, errors) and not label_selector(selector).matches(template.metadata.labels):
             errors.invalid(
                 _TEMPLATE.child("metadata", "labels"),
                 dict(template.metadata.labels),
@@ -75,7 +78,7 @@ class DeploymentStrategy(WorkloadStrategy):
             errors.forbidden(at.child("rollingUpdate"), "may not be specified when strategy `type` is 'Recreate'")
         if rolling is not None:
             for field in ("maxUnavailable", "maxSurge"):
-                _validate_amount(getattr(rolling, field), at.child("rollingUpdate", field), errors)
+                check_amount(errors, at.child("rollingUpdate", field), getattr(rolling, field))
             if _is_zero(rolling.maxUnavailable) and _is_zero(rolling.maxSurge):
                 errors.invalid(at.child("rollingUpdate", "maxUnavailable"), 0, "may not be 0 when `maxSurge` is 0")
         deadline, ready = new.spec.progressDeadlineSeconds, new.spec.minReadySeconds
@@ -136,16 +139,16 @@ class ControllerRevisionStrategy(DefaultStrategy):
             errors.immutable(Path("data"), new.data)
 
 
+def _is_selector(selector: LabelSelector, errors: ErrorList) -> bool:
+    """Whether it is well-formed; what is wrong with it is among the errors."""
+    known = len(errors)
+    validate_label_selector(selector, errors, _SELECTOR)
+    return len(errors) == known
+
+
 def _plain(selector: Any) -> Mapping[str, Any] | None:
     return to_builtins(selector) if selector is not None else None
 
 
 def _is_zero(value: int | str | None) -> bool:
     return value in (0, "0%")
-
-
-def _validate_amount(value: int | str | None, path: Path, errors: ErrorList) -> None:
-    if isinstance(value, int) and value < 0:
-        errors.invalid(path, value, "must be greater than or equal to 0")
-    elif isinstance(value, str) and not (value.endswith("%") and value[:-1].isdigit()):
-        errors.invalid(path, value, "a valid percent string must be a numeric string followed by an ending '%'")
