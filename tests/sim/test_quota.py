@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from proa.api.core_v1 import ConfigMap, Pod, ResourceQuota
-from proa.api.core_v1.resources import CONFIG_MAPS, PODS, RESOURCE_QUOTAS
+from proa.api.core_v1 import ConfigMap, LimitRange, Pod, ResourceQuota
+from proa.api.core_v1.resources import CONFIG_MAPS, LIMIT_RANGES, PODS, RESOURCE_QUOTAS
 from proa.machinery.meta import ObjectMeta
 from proa.machinery.status import StatusError
 
@@ -143,5 +143,37 @@ def test_a_quota_that_makes_no_sense_is_refused(simulate: Any, spec: dict[str, A
         wrong = msgspec.convert({"metadata": {"name": "q", "namespace": "default"}, "spec": spec}, ResourceQuota)
         with pytest.raises(StatusError, match=said):
             await plane.client.create(RESOURCE_QUOTAS, wrong)
+
+    simulate(body)
+
+
+def test_a_pod_is_resized_only_within_its_quota_and_its_bounds(simulate: Any) -> None:
+    async def body(plane: Any) -> None:
+        await plane.client.create(RESOURCE_QUOTAS, quota({"requests.cpu": "1"}))
+        bounds = {"limits": [{"type": "Container", "min": {"cpu": "200m"}}]}
+        meta = {"name": "l", "namespace": "default"}
+        await plane.client.create(LIMIT_RANGES, msgspec.convert({"metadata": meta, "spec": bounds}, LimitRange))
+        await plane.until(lambda: used(plane))
+        await plane.client.create(PODS, pod("a", "500m"))
+        path = "/api/v1/namespaces/default/pods/a"
+
+        async def resize(cpu: str) -> None:
+            document = await plane.client.document("GET", path)
+            document["metadata"].pop("resourceVersion")
+            document["spec"]["containers"][0]["resources"] = {"requests": {"cpu": cpu}}
+            await plane.client.document("PUT", path + "/resize", document)
+
+        with pytest.raises(StatusError, match=r"exceeded quota: q, requested: requests.cpu=1, used: requests.cpu=500m"):
+            await resize("1500m")
+        with pytest.raises(StatusError, match="minimum cpu usage per Container is 200m, but request is 100m"):
+            await resize("100m")
+        document = await plane.client.document("GET", path)
+        document["spec"]["containers"][0]["resources"] = {}
+        with pytest.raises(StatusError, match="resource requests cannot be removed") as caught:
+            await plane.client.document("PUT", path + "/resize", document)
+        assert caught.value.code == 422
+        await resize("750m")
+        assert await used(plane) == {"requests.cpu": "750m"}
+        assert (await plane.get(PODS, "a")).spec.containers[0].resources.requests == {"cpu": "750m"}
 
     simulate(body)

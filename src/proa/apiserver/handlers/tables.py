@@ -15,14 +15,13 @@ from proa.apiserver.catalog import Catalog
 from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.dispatch import Handle
 from proa.apiserver.handlers.approval import take_approval
+from proa.apiserver.handlers.pod_parts import take_ephemeral_containers, take_resources
 from proa.apiserver.handlers.resources import ResourceHandlers
 from proa.apiserver.handlers.subresources import (
     PartHandlers,
     ScaleHandlers,
     action_handler,
-    take_ephemeral_containers,
     take_finalizers,
-    take_resources,
 )
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store

@@ -31,6 +31,7 @@ from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.owner_references_permission_enforcement import OwnerReferencesPermissionEnforcement
 from proa.apiserver.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from proa.apiserver.plugins.pod_quality import PodQuality
+from proa.apiserver.plugins.pod_resize_validator import PodResizeValidator
 from proa.apiserver.plugins.pod_security import PodSecurity
 from proa.apiserver.plugins.pod_topology_labels import PodTopologyLabels
 from proa.apiserver.plugins.priority import Priority
@@ -64,6 +65,7 @@ PLUGINS: tuple[type[Any], ...] = (
     CertificateSubjectRestriction,
     DefaultIngressClass,
     PodTopologyLabels,
+    PodResizeValidator,
     MutatingWebhooks,
     PodQuality,
     ValidatingWebhooks,
