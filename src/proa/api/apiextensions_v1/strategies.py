@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from proa.api.apiextensions_v1 import CustomResourceDefinition, validation
+from proa.machinery.fields import ErrorList
 from proa.machinery.strategy import DefaultStrategy
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -48,6 +50,18 @@ class CustomResourceDefinitionStrategy(DefaultStrategy):
         }
         conditions = [each for each in status.get("conditions") or () if each["type"] != "Terminating"]
         document["status"] = {**status, "conditions": [*conditions, said]}
+
+    def validate(self, new: CustomResourceDefinition, errors: ErrorList) -> None:
+        validation.validate(new, errors)
+
+    def validate_create(self, new: CustomResourceDefinition, errors: ErrorList) -> None:
+        validation.validate_schemas(new, None, errors)
+        validation.validate_approval(new, None, errors)
+
+    def validate_update(self, new: CustomResourceDefinition, old: CustomResourceDefinition, errors: ErrorList) -> None:
+        validation.validate_schemas(new, old, errors)
+        validation.validate_approval(new, old, errors)
+        validation.validate_update(new, old, errors)
 
 
 def _storage(document: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ here: writing the status (`controller`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -17,6 +16,7 @@ from proa.api.apiextensions_v1 import (
     CustomResourceDefinitionNames,
     CustomResourceDefinitionStatus,
 )
+from proa.api.apiextensions_v1.validation import approval, is_protected
 from proa.machinery.fields import quoted
 
 ESTABLISHED = "Established"
@@ -24,7 +24,6 @@ NAMES_ACCEPTED = "NamesAccepted"
 TERMINATING = "Terminating"
 NON_STRUCTURAL = "NonStructuralSchema"
 API_APPROVAL = "KubernetesAPIApprovalPolicyConformant"
-APPROVED_ANNOTATION = "api-approved.kubernetes.io"
 
 Condition = CustomResourceDefinitionCondition
 
@@ -116,25 +115,9 @@ def _names(
     return given, problem or well
 
 
-def is_protected(group: str) -> bool:
-    """Whether a group belongs to the Kubernetes community, which approves its APIs."""
-    return any(group == name or group.endswith(f".{name}") for name in ("k8s.io", "kubernetes.io"))
-
-
 def _approval(crd: CustomResourceDefinition) -> Condition | None:
     if not is_protected(crd.spec.group):
         return None
-    annotation = crd.metadata.annotations.get(APPROVED_ANNOTATION, "")
-    must = f"protected groups must have approval annotation {quoted(APPROVED_ANNOTATION)}"
-    see = "see https://github.com/kubernetes/enhancements/pull/1111"
-    parts = urlsplit(annotation)
-    if not annotation:
-        status, reason, message = "False", "MissingAnnotation", f"{must}, {see}"
-    elif annotation.startswith("unapproved"):
-        status, reason, message = "False", "UnapprovedAnnotation", f"not approved: {quoted(annotation)}"
-    elif parts.scheme and parts.netloc:
-        status, reason, message = "True", "ApprovedAnnotation", f"approved in {annotation}"
-    else:
-        either = 'with either a URL or a reason starting with "unapproved"'
-        status, reason, message = "False", "InvalidAnnotation", f"{must} {either}, {see}"
+    reason, message = approval(crd.metadata.annotations)
+    status = "True" if reason == "ApprovedAnnotation" else "False"
     return Condition(type=API_APPROVAL, status=status, reason=reason, message=message)

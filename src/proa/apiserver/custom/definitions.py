@@ -47,7 +47,7 @@ class Definition:
     views: Mapping[Resource[Any], View]
 
 
-def define(crd: CustomResourceDefinition, converter: Converter, rules: MakeRules | None = None) -> Definition:
+def define(crd: CustomResourceDefinition, converter: Converter, rules: MakeRules) -> Definition:
     """The resources of a definition whose names are accepted."""
     group = crd.spec.group
     forms = {

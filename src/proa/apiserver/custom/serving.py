@@ -23,6 +23,8 @@ from proa.client.informer import Informers
 from proa.client.protocol import Client
 from proa.control.controller import Context, ControllerRunner
 from proa.machinery.resource import Resource
+from proa.machinery.structural.form import Rules
+from proa.machinery.structural.tree import Node
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,13 @@ class Server(Protocol):
 
     def serve(self, resources: Sequence[Resource[Any]], views: Mapping[Resource[Any], View] | None = None) -> None: ...
     def withdraw(self, resources: Sequence[Resource[Any]]) -> None: ...
+
+
+def rules_of(root: Node, document: Mapping[str, Any]) -> Rules:
+    """What evaluates a schema's rules; with the first of them comes the whole expression language."""
+    from proa.machinery.rules.evaluated import Rules as CompiledRules
+
+    return CompiledRules(root, document)
 
 
 def no_webhooks(crd: CustomResourceDefinition) -> Converter:
@@ -55,7 +64,7 @@ class CustomResources:
         clock: Clock,
         *,
         converter_of: ConverterOf = no_webhooks,
-        rules: MakeRules | None = None,
+        rules: MakeRules = rules_of,
     ) -> None:
         self._server = server
         self._converter_of = converter_of

@@ -23,6 +23,11 @@ def prune(document: dict[str, Any], node: Node) -> list[str]:
     return sorted(map(str, unknown))
 
 
+def prune_value(value: Any, node: Node) -> None:
+    """Removes unknown fields of any value, in place."""
+    _prune(value, node, ROOT, [])
+
+
 def prune_nulls(value: Any, node: Node | None, *, besides: Container[str] = ()) -> None:
     """Removes nulls where the schema allows none and has no default for them. besides: fields to leave alone."""
     if isinstance(value, dict):
