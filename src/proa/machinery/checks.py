@@ -9,10 +9,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
-from proa.machinery.names import dns1123_subdomain
+from proa.machinery.names import dns1123_subdomain, percent
+from proa.machinery.quantity import canonical, parse
+from proa.machinery.scalars import Quantity
+from proa.machinery.schema import schema_of
 
 _NEGATIVE = "must be greater than or equal to 0"
+_NOTHING = parse(0)
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 
 
@@ -31,6 +36,34 @@ def check_unchanged(errors: ErrorList, path: Path, new: Any, old: Any) -> None:
 def check_not_negative(errors: ErrorList, path: Path, value: int | None) -> None:
     if value is not None and value < 0:
         errors.invalid(path, value, _NEGATIVE)
+
+
+def check_amount(errors: ErrorList, path: Path, value: int | str | None) -> None:
+    """A count, or a percentage of one."""
+    if isinstance(value, str):
+        check_names(errors, path, value, percent(value))
+    else:
+        check_not_negative(errors, path, value)
+
+
+def check_at_most_all(errors: ErrorList, path: Path, value: int | str | None) -> None:
+    """A percentage of at most a hundred; a count may be any."""
+    if isinstance(value, str) and not percent(value) and int(value.removesuffix("%")) > 100:
+        errors.invalid(path, value, "must not be greater than 100%")
+
+
+def check_quantity(errors: ErrorList, path: Path, value: Quantity | None) -> None:
+    """A quantity of nothing or more."""
+    if value is not None and parse(value) < _NOTHING:
+        errors.invalid(path, canonical(value), _NEGATIVE)
+
+
+def check_required(errors: ErrorList, path: Path, value: Object) -> None:
+    """The texts and lists that a type declares as required are not empty."""
+    for name, known in schema_of(type(value)).properties.items():
+        found = getattr(value, name, None)
+        if known.facts.required and isinstance(found, str | tuple) and not found:
+            errors.required(path.child(name))
 
 
 def check_domain_prefixed(errors: ErrorList, path: Path, value: str) -> None:

@@ -12,6 +12,7 @@ from operator import attrgetter
 from msgspec.structs import replace
 
 from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleHandler, Probe, ResourceRequirements
+from proa.api.core_v1.placement import Toleration
 from proa.api.core_v1.pod import PodSpec, Sysctl
 from proa.api.core_v1.template import PodTemplateSpec
 from proa.api.core_v1.volume import Volume
@@ -87,7 +88,7 @@ def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
     if spec.nodeSelector:
         _validate_labels(spec.nodeSelector, path.child("nodeSelector"), errors)
     if spec.tolerations:
-        _validate_tolerations(spec, path.child("tolerations"), errors)
+        validate_tolerations(spec.tolerations, path.child("tolerations"), errors)
     if spec.dnsPolicy == "None" and (spec.dnsConfig is None or not spec.dnsConfig.nameservers):
         errors.required(
             path.child("dnsConfig", "nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None"
@@ -151,7 +152,7 @@ def _validate_container(
     if container.volumeMounts:
         _validate_mounts(container, path.child("volumeMounts"), volumes, errors)
     if container.resources.limits or container.resources.requests:
-        _validate_resources(container.resources, path.child("resources"), errors)
+        validate_resources(container.resources, path.child("resources"), errors)
     for field in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = getattr(container, field)
         if probe is not None:
@@ -255,7 +256,7 @@ def _validate_mounts(container: AnyContainer, path: Path, volumes: set[str], err
             errors.invalid(at.child("subPathExpr"), mount.subPathExpr, "subPathExpr and subPath are mutually exclusive")
 
 
-def _validate_resources(resources: ResourceRequirements, path: Path, errors: ErrorList) -> None:
+def validate_resources(resources: ResourceRequirements, path: Path, errors: ErrorList) -> None:
     # Nearly every pod of a cluster has the quantities of some pod before it.
     for names, value, detail in _resource_problems(tuple(resources.limits.items()), tuple(resources.requests.items())):
         at = path.child(names[0])
@@ -318,8 +319,8 @@ def _validate_labels(labels: Mapping[str, str], path: Path, errors: ErrorList) -
         check_names(errors, path.key(key), value, label_value(value))
 
 
-def _validate_tolerations(spec: PodSpec, path: Path, errors: ErrorList) -> None:
-    for index, toleration in enumerate(spec.tolerations):
+def validate_tolerations(tolerations: Sequence[Toleration], path: Path, errors: ErrorList) -> None:
+    for index, toleration in enumerate(tolerations):
         at = path.index(index)
         if toleration.key:
             _check(errors, qualified_name, toleration.key, at, "key")

@@ -42,13 +42,12 @@ from proa.api.core_v1 import (
 )
 from proa.api.core_v1.quota_strategies import LimitRangeStrategy, ResourceQuotaStrategy
 from proa.api.core_v1.service_strategy import ServiceStrategy
+from proa.api.core_v1.storage_strategies import PersistentVolumeClaimStrategy, PersistentVolumeStrategy
 from proa.api.core_v1.strategies import (
     ConfigMapStrategy,
     EventStrategy,
     NamespaceStrategy,
     NodeStrategy,
-    PersistentVolumeClaimStrategy,
-    PersistentVolumeStrategy,
     PodStrategy,
     PodTemplateStrategy,
     ReplicationControllerStrategy,

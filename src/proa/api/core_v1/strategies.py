@@ -15,7 +15,6 @@ from proa.api.core_v1.configuration import ConfigMap, Secret
 from proa.api.core_v1.event import Event
 from proa.api.core_v1.identity import Namespace
 from proa.api.core_v1.node import Node
-from proa.api.core_v1.persistent_volume import PersistentVolume
 from proa.api.core_v1.pod import Pod
 from proa.api.core_v1.pod_defaults import default_pod, default_pod_template
 from proa.api.core_v1.pod_validation import validate_pod_spec, without_mutable
@@ -261,25 +260,3 @@ class EventStrategy(DefaultStrategy):
             not namespace and new.metadata.namespace != "default"
         ):
             errors.invalid(Path("involvedObject", "namespace"), namespace, "does not match event.namespace")
-
-
-class PersistentVolumeStrategy(DefaultStrategy):
-    def prepare_for_create(self, document: Document) -> None:
-        document["status"] = {"phase": "Pending"}
-
-    def validate(self, new: PersistentVolume, errors: ErrorList) -> None:
-        if not new.spec.accessModes:
-            errors.required(_SPEC.child("accessModes"))
-        if "storage" not in new.spec.capacity:
-            errors.required(_SPEC.child("capacity"))
-
-
-class PersistentVolumeClaimStrategy(DefaultStrategy):
-    def prepare_for_create(self, document: Document) -> None:
-        document["status"] = {"phase": "Pending"}
-
-    def validate(self, new: Any, errors: ErrorList) -> None:
-        if not new.spec.accessModes:
-            errors.required(_SPEC.child("accessModes"), "at least 1 access mode is required")
-        if "storage" not in new.spec.resources.requests:
-            errors.required(_SPEC.child("resources").key("storage"))

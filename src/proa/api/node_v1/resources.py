@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.node_v1 import RuntimeClass, RuntimeClassList, columns
+from proa.api.node_v1.strategies import RuntimeClassStrategy
 from proa.machinery.resource import Resource
 
 RUNTIME_CLASSES = Resource(
@@ -14,6 +15,7 @@ RUNTIME_CLASSES = Resource(
     singular="runtimeclass",
     namespaced=False,
     columns=columns.RUNTIME_CLASSES,
+    strategy=RuntimeClassStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (RUNTIME_CLASSES,)

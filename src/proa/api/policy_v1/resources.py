@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.policy_v1 import PodDisruptionBudget, PodDisruptionBudgetList, columns
+from proa.api.policy_v1.strategies import PodDisruptionBudgetStrategy
 from proa.machinery.resource import STATUS, Resource
 
 POD_DISRUPTION_BUDGETS = Resource(
@@ -16,6 +17,7 @@ POD_DISRUPTION_BUDGETS = Resource(
     subresources=(STATUS,),
     has_generation=True,
     columns=columns.POD_DISRUPTION_BUDGETS,
+    strategy=PodDisruptionBudgetStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (POD_DISRUPTION_BUDGETS,)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.scheduling_v1 import PriorityClass, PriorityClassList, columns
+from proa.api.scheduling_v1.strategies import PriorityClassStrategy
 from proa.machinery.resource import Resource
 
 PRIORITY_CLASSES = Resource(
@@ -16,6 +17,7 @@ PRIORITY_CLASSES = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.PRIORITY_CLASSES,
+    strategy=PriorityClassStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (PRIORITY_CLASSES,)
