@@ -155,6 +155,9 @@ class ApiArguments:
     authorization_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
     authorization_webhook_cache_authorized_ttl: float = argument(SECONDS, 300.0)
     authorization_webhook_cache_unauthorized_ttl: float = argument(SECONDS, 30.0)
+    enable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
+    disable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
+    admission_control_config_file: str = argument(FILE, "")
 
     @classmethod
     def of(cls, given: Iterable[str]) -> ApiArguments:
@@ -239,5 +242,13 @@ def _check(arguments: ApiArguments) -> None:
         raise ArgumentError(
             "--api-arg authorization-mode=...,Webhook and authorization-webhook-config-file must be specified together"
         )
+    if arguments.enable_admission_plugins or arguments.disable_admission_plugins:
+        # The plugins are much code; who names none need not wait for it.
+        from proa.apiserver.plugins import UnknownPluginError, check_names
+
+        try:
+            check_names(arguments.enable_admission_plugins, arguments.disable_admission_plugins)
+        except UnknownPluginError as error:
+            raise ArgumentError(f"--api-arg enable-admission-plugins, disable-admission-plugins: {error}") from error
     if not arguments.authorization_mode:
         raise ArgumentError("--api-arg authorization-mode: at least one mode is needed: " + ", ".join(MODES))

@@ -89,7 +89,7 @@ def check_resize(new: Pod, old: Pod, errors: ErrorList) -> None:
 
 def _is_resizable(pod: Pod) -> bool:
     """A node that can resize says what its running containers have."""
-    running = next((each for each in pod.status.containerStatuses if each.state and each.state.running), None)
+    running = next((each for each in pod.status.containerStatuses if each.state.running is not None), None)
     return running is None or running.resources is not None
 
 

@@ -52,3 +52,11 @@ def test_a_file_name_is_kept_absolute(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "tokens.csv").write_text("t,u,1\n")
     monkeypatch.chdir(tmp_path)
     assert merged((), ["token-auth-file=tokens.csv"]) == (f"token-auth-file={tmp_path / 'tokens.csv'}",)
+
+
+def test_admission_plugins_are_chosen_by_name_and_unknown_ones_are_told_at_once() -> None:
+    arguments = ApiArguments.of(["enable-admission-plugins=AlwaysPullImages", "disable-admission-plugins=Priority"])
+    assert arguments.enable_admission_plugins == ("AlwaysPullImages",)
+    assert arguments.disable_admission_plugins == ("Priority",)
+    with pytest.raises(ArgumentError, match="there is no admission plugin 'AlwaysWrong': there are NamespaceLifecycle"):
+        ApiArguments.of(["enable-admission-plugins=AlwaysWrong"])
