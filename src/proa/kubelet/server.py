@@ -19,6 +19,7 @@ from aiohttp import web
 from proa.api.core_v1 import PodList
 from proa.kubelet import portforward, streaming
 from proa.kubelet.logs import LogOptions, read_log
+from proa.kubelet.metrics import KubeletMetrics
 from proa.kubelet.summary import resource_metrics, summary
 from proa.kubelet.worker import PodWorker
 from proa.machinery.meta import ListMeta
@@ -56,6 +57,7 @@ class KubeletServer:
         self._authorize = authorize
         self._runner: web.AppRunner | None = None
         self._requests = 0
+        self._metrics = KubeletMetrics(kubelets)
 
     def statistics(self) -> dict[str, int]:
         return {"requests": self._requests}
@@ -73,6 +75,7 @@ class KubeletServer:
             ("/portForward/{namespace}/{pod}/{uid}", self._port_forward),
             ("/pods", self._pods),
             ("/stats/summary", self._summary),
+            ("/metrics", self._own_metrics),
             ("/metrics/resource", self._resource_metrics),
             ("/healthz", self._healthz),
         ):
@@ -232,6 +235,9 @@ class KubeletServer:
     async def _summary(self, request: web.Request) -> web.Response:
         body = msgspec.json.encode(await summary(self._kubelets))
         return web.Response(body=body, content_type="application/json")
+
+    async def _own_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=await self._metrics.exposition(), content_type="text/plain", charset="utf-8")
 
     async def _resource_metrics(self, request: web.Request) -> web.Response:
         return web.Response(text=await resource_metrics(self._kubelets), content_type="text/plain")

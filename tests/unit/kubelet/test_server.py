@@ -223,6 +223,9 @@ async def test_pods_and_stats(endpoint: Endpoint) -> None:
     assert {each["name"] for each in pod["containers"]} == {"app", "cat"}
     _, body = await fetch(endpoint, "/metrics/resource")
     assert 'container_memory_working_set_bytes{container="app",namespace="default",pod="web"}' in body
+    _, body = await fetch(endpoint, "/metrics")
+    assert 'kubelet_running_containers{container_state="running"} 2.0' in body
+    assert "kubelet_running_pods 1.0" in body
 
 
 def test_a_certificate_says_who_calls() -> None:
