@@ -27,6 +27,7 @@ from proa.apiserver.authz.escalation import EscalationCheck
 from proa.apiserver.authz.node import NodeAuthorizer
 from proa.apiserver.authz.rbac import RbacAuthorizer
 from proa.apiserver.authz.webhook import WebhookAuthorizer
+from proa.apiserver.certificate_requests import CertificateRequestMarks
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.handlers.issuer import CONFIGURATION_PATH, KEYS_PATH, IssuerHandlers
 from proa.apiserver.identity import LOOPBACK, Authenticator, Authorizer, FirstOpinion
@@ -41,7 +42,8 @@ from proa.pki.tokens import TokenSigner
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What `ApiServer.install` is given. checks: of writes, beside the admission plugins."""
+    """What `ApiServer.install` is given. checks, marks: what the API itself does with writes before and after the
+    admission plugins."""
 
     authenticators: Sequence[Authenticator]
     authorizers: Sequence[Authorizer]
@@ -50,6 +52,7 @@ class Guards:
     anonymous: Anonymous
     audiences: Sequence[str]
     checks: Sequence[Plugin]
+    marks: Sequence[Plugin]
     rbac: RbacAuthorizer
 
     async def synced(self) -> None:
@@ -129,6 +132,7 @@ def make(
         anonymous=Anonymous(arguments.anonymous_auth),
         audiences=audiences,
         checks=(EscalationCheck(rbac, FirstOpinion(authorizers)),),
+        marks=(CertificateRequestMarks(clock),),
         rbac=rbac,
     )
 

@@ -43,6 +43,7 @@ from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings as ControllerSettings
 from proa.dns.service import cluster_service
 from proa.machinery.status import StatusError, is_not_found
+from proa.pki.certificates import KeyPair
 from proa.pki.tokens import TokenSigner
 from proa.store.protocol import Store
 
@@ -66,6 +67,7 @@ SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
 class Trust:
     """By what a server and its tokens are known. root_ca: PEM of who signed it. token_key: signs service-account
     tokens, PEM. tls: as which it serves, None: plain HTTP. kubelet_tls: as which it calls kubelets, None: not at all.
+    authority: signs certificates that are asked for in the API, None: nobody does.
     """
 
     root_ca: str
@@ -73,6 +75,7 @@ class Trust:
     tls: ssl.SSLContext | None = None
     kubelet_tls: ssl.SSLContext | None = None
     front_proxy: FrontProxy | None = None
+    authority: KeyPair | None = None
 
     @classmethod
     def of(cls, credentials: Credentials) -> Trust:
@@ -80,6 +83,7 @@ class Trust:
         authority = credentials.authority
         return cls(
             root_ca=authority.certificate.read_text(),
+            authority=authority.load(),
             token_key=credentials.service_account_key.read_bytes(),
             tls=tls.serving(credentials.files("apiserver").load(), authority.certificate.read_bytes()),
             kubelet_tls=tls.calling(credentials.files("apiserver-kubelet-client"), authority),
@@ -191,7 +195,7 @@ async def start_api(
     server.install(
         authenticators=guards.authenticators,
         authorizers=guards.authorizers,
-        admission=(*guards.checks, *default_plugins(plugins)),
+        admission=(*guards.checks, *default_plugins(plugins), *guards.marks),
         token_issuer=guards.token_issuer,
         front_proxy=guards.front_proxy,
         anonymous=guards.anonymous,
@@ -220,6 +224,7 @@ async def start_control(
     control = ControllerSettings(
         root_ca=trust.root_ca,
         token_signer=TokenSigner(trust.token_key, issuer),
+        authority=trust.authority,
         cluster_cidrs=(settings.pod_cidr,),
     )
     manager = ControllerManager(

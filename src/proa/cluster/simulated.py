@@ -179,7 +179,9 @@ class SimulatedCluster:
                 authority, Subject("kube-apiserver"), now, names=("localhost",), addresses=addresses, server=True
             )
             tls = serving(pair, authority.certificate)
-        return Trust(root_ca=authority.certificate.decode(), token_key=new_private_key(), tls=tls)
+        return Trust(
+            root_ca=authority.certificate.decode(), token_key=new_private_key(), tls=tls, authority=authority
+        )
 
 
 def _running(part: T | None) -> T:

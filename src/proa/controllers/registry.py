@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from proa.control.controller import Context, Controller
 from proa.control.manager import ControllerFactory
+from proa.controllers.certificates import CertificateApprover, CertificateCleaner, CertificateSigner
 from proa.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from proa.controllers.deployment import DeploymentController
 from proa.controllers.disruption import DisruptionController, StaleDisruptionController
@@ -38,6 +39,9 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: EndpointSliceMirroringController(context),
     lambda context, settings: ServiceAccountController(context),
     lambda context, settings: ServiceAccountTokenController(context, settings.token_signer, settings.root_ca),
+    lambda context, settings: CertificateApprover(context),
+    lambda context, settings: CertificateSigner(context, settings.authority),
+    lambda context, settings: CertificateCleaner(context),
     lambda context, settings: RootCAController(context, settings.root_ca),
     lambda context, settings: DisruptionController(context),
     lambda context, settings: StaleDisruptionController(context),

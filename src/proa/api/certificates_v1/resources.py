@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.certificates_v1 import CertificateSigningRequest, CertificateSigningRequestList, columns
+from proa.api.certificates_v1.strategies import RequestStrategy
 from proa.machinery.resource import STATUS, Resource, Subresource
 
 CERTIFICATE_SIGNING_REQUESTS = Resource(
@@ -18,6 +19,7 @@ CERTIFICATE_SIGNING_REQUESTS = Resource(
     fields=("spec.signerName",),
     name_rule="path",
     columns=columns.CERTIFICATE_SIGNING_REQUESTS,
+    strategy=RequestStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (CERTIFICATE_SIGNING_REQUESTS,)
