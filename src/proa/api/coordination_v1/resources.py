@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.coordination_v1 import Lease, LeaseList, columns
+from proa.api.coordination_v1.strategies import LeaseStrategy
 from proa.machinery.resource import Resource
 
 LEASES = Resource(
@@ -13,6 +14,7 @@ LEASES = Resource(
     list_type=LeaseList,
     singular="lease",
     columns=columns.LEASES,
+    strategy=LeaseStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (LEASES,)

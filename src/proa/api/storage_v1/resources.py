@@ -17,6 +17,14 @@ from proa.api.storage_v1 import (
     VolumeAttributesClassList,
     columns,
 )
+from proa.api.storage_v1.strategies import (
+    CSIDriverStrategy,
+    CSINodeStrategy,
+    CSIStorageCapacityStrategy,
+    StorageClassStrategy,
+    VolumeAttachmentStrategy,
+    VolumeAttributesClassStrategy,
+)
 from proa.machinery.resource import STATUS, Resource
 
 CSI_DRIVERS = Resource(
@@ -29,6 +37,7 @@ CSI_DRIVERS = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.CSI_DRIVERS,
+    strategy=CSIDriverStrategy(),
 )
 
 CSI_NODES = Resource(
@@ -40,6 +49,7 @@ CSI_NODES = Resource(
     singular="csinode",
     namespaced=False,
     columns=columns.CSI_NODES,
+    strategy=CSINodeStrategy(),
 )
 
 CSI_STORAGE_CAPACITIES = Resource(
@@ -50,6 +60,7 @@ CSI_STORAGE_CAPACITIES = Resource(
     list_type=CSIStorageCapacityList,
     singular="csistoragecapacity",
     columns=columns.CSI_STORAGE_CAPACITIES,
+    strategy=CSIStorageCapacityStrategy(),
 )
 
 STORAGE_CLASSES = Resource(
@@ -62,6 +73,7 @@ STORAGE_CLASSES = Resource(
     short_names=("sc",),
     namespaced=False,
     columns=columns.STORAGE_CLASSES,
+    strategy=StorageClassStrategy(),
 )
 
 VOLUME_ATTACHMENTS = Resource(
@@ -74,6 +86,7 @@ VOLUME_ATTACHMENTS = Resource(
     namespaced=False,
     subresources=(STATUS,),
     columns=columns.VOLUME_ATTACHMENTS,
+    strategy=VolumeAttachmentStrategy(),
 )
 
 VOLUME_ATTRIBUTES_CLASSES = Resource(
@@ -86,6 +99,7 @@ VOLUME_ATTRIBUTES_CLASSES = Resource(
     short_names=("vac",),
     namespaced=False,
     columns=columns.VOLUME_ATTRIBUTES_CLASSES,
+    strategy=VolumeAttributesClassStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (
