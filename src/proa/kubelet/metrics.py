@@ -33,7 +33,7 @@ class KubeletMetrics:
         states: Counter[str] = Counter()
         pods = 0
         for kubelet in self._kubelets:
-            self._names.labels(kubelet.node.config.name).set(1)
+            self._names.labels(kubelet.config.name).set(1)
             for worker in kubelet.pods.workers.values():
                 pods += bool(worker.state.alive)
                 states.update(status.state.value for status in worker.state.containers)
