@@ -11,6 +11,8 @@ from proa.aio.clock import VirtualClock, virtual_run
 from proa.api.coordination_v1.resources import LEASES
 from proa.api.core_v1 import Container, EnvVar, Pod, PodSpec, Probe, TCPSocketAction
 from proa.api.core_v1.resources import EVENTS, NODES, PODS
+from proa.api.node_v1 import RuntimeClass
+from proa.api.node_v1.resources import RUNTIME_CLASSES
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import MASTERS, User
 from proa.base.build import KUBERNETES_VERSION
@@ -241,5 +243,20 @@ def test_a_status_is_stable_once_written() -> None:
         await clock.advance(300)
         after = await client.get(PODS, "web", "default")
         assert msgspec.to_builtins(before) == msgspec.to_builtins(after)
+
+    simulate(story)
+
+
+def test_a_pod_whose_runtime_class_is_missing_says_so_and_starts_when_it_comes() -> None:
+    async def story(clock: VirtualClock, client: Client, simulated: SimulatedNodes) -> None:
+        await client.create(PODS, pod("a", runtimeClassName="vm"))
+        await clock.advance(5)
+        messages = {each.message for each in (await client.list(EVENTS, "default")).items}
+        missing = 'failed to get sandbox runtime: RuntimeClass.node.k8s.io "vm" not found'
+        assert f"Failed to create pod sandbox: {missing}" in messages
+        assert (await client.get(PODS, "a", "default")).status.phase == "Pending"
+        await client.create(RUNTIME_CLASSES, RuntimeClass(metadata=ObjectMeta(name="vm"), handler="proa"))
+        await clock.advance(300)
+        assert (await client.get(PODS, "a", "default")).status.phase == "Running"
 
     simulate(story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proa.api.core_v1 import Pod, PodSpec
+from proa.api.node_v1.resources import RUNTIME_CLASSES
 from proa.kubelet import labels
 from proa.kubelet.context import Node
 from proa.kubelet.facts import grace_period
@@ -22,7 +23,8 @@ async def create(node: Node, pod: Pod, state: PodState, instruction: CreateSandb
         if state.sandbox is not None:
             await _stop(services, state.sandbox.id)
     try:
-        status = await services.runtime.run_sandbox(sandbox_config(services, pod, instruction.attempt))
+        handler = await _runtime_handler(services, pod)
+        status = await services.runtime.run_sandbox(sandbox_config(services, pod, instruction.attempt, handler))
     except (RuntimeFault, OSError, TimeoutError) as error:
         text = f"Failed to create pod sandbox: {error}"
         raise StepError("CreatePodSandboxError", str(error), events=[("FailedCreatePodSandBox", text)]) from error
@@ -49,7 +51,18 @@ async def _stop(services: Services, sandbox_id: str) -> None:
         return
 
 
-def sandbox_config(services: Services, pod: Pod, attempt: int) -> SandboxConfig:
+async def _runtime_handler(services: Services, pod: Pod) -> str:
+    """What the runtime calls the pod's RuntimeClass; '' for its default."""
+    name = pod.spec.runtimeClassName
+    if not name:
+        return ""
+    found = await services.objects.get(RUNTIME_CLASSES, "", name, pod.metadata.uid)
+    if found is None:
+        raise RuntimeFault(f'failed to get sandbox runtime: RuntimeClass.node.k8s.io "{name}" not found')
+    return found.handler
+
+
+def sandbox_config(services: Services, pod: Pod, attempt: int, handler: str = "") -> SandboxConfig:
     """The sandbox as the pod's spec asks for it."""
     spec, meta = pod.spec, pod.metadata
     resources = sandbox_resources(pod)
@@ -75,7 +88,7 @@ def sandbox_config(services: Services, pod: Pod, attempt: int) -> SandboxConfig:
         port_mappings=() if spec.hostNetwork else _port_mappings(spec),
         cgroup_parent=f"{services.config.cgroup_root}/pod{meta.uid}",
         qos=qos_class(spec),
-        runtime_handler=spec.runtimeClassName or "",
+        runtime_handler=handler,
         memory_limit=resources.memory_limit,
         cpu_shares=resources.cpu_shares,
         cpu_quota=resources.cpu_quota,

@@ -54,6 +54,10 @@ _EXEC_DRAIN_SECONDS = 2.0
 """How long exec_sync reads on after the process ended while a child of it still holds its output."""
 
 
+# What RuntimeClasses may name as their handler; '' is what pods without one get. There is one way to run a pod here.
+HANDLERS = ("", "proa")
+
+
 class EmbeddedRuntime:
     """Implements `protocol.Runtime`. Make it with `open`, let go of it with `close`."""
 
@@ -114,10 +118,9 @@ class EmbeddedRuntime:
     # -- sandboxes
 
     async def run_sandbox(self, config: SandboxConfig) -> SandboxStatus:
-        if config.runtime_handler:
-            raise RuntimeFault(
-                f"runtime handler {config.runtime_handler!r} is not known: the embedded runtime has only the default ''"
-            )
+        if config.runtime_handler not in HANDLERS:
+            known = ", ".join(each for each in HANDLERS if each)
+            raise RuntimeFault(f'no runtime for "{config.runtime_handler}" is configured: there is {known}')
         sandbox_id = secrets.token_hex(32)
         directory = self._root / "sandboxes" / sandbox_id
         spec = plan.plan_sandbox(sandbox_id, config, directory, self._cgroup)
