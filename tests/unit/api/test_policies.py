@@ -54,7 +54,7 @@ def test_the_counts_of_a_budget_are_none_or_more() -> None:
         (named("system-node-critical", value=2_000_001_000), ""),
         (
             named(value=1_000_000_001),
-            "value: Forbidden: maximum allowed value of a user defined priority is 1000000000",
+            "value: Forbidden: maximum allowed value of a user defined priority is 1",
         ),
         (
             named("system-mine", value=1),
