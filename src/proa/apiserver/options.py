@@ -15,7 +15,8 @@ from proa.machinery.object_meta import validate_field_manager
 
 @dataclass(slots=True)
 class WriteOptions:
-    """Create-, Update-, PatchOptions. `warnings` collects what the client is told in Warning headers.
+    """Create-, Update-, PatchOptions. `warnings` collects what the client is told in Warning headers, `annotations`
+    what admission tells the audit log.
 
     applied: server-side apply has already brought the managedFields up to date. raw: the JSON body, in which duplicate
     fields are looked for.
@@ -28,6 +29,7 @@ class WriteOptions:
     applied: bool = False
     raw: bytes | None = None
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     """The options as a document, for admission."""
 

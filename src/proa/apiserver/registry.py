@@ -522,6 +522,7 @@ class Registry:
             options.dry_run,
             options.document,
             options.warnings,
+            options.annotations,
         )
 
     def _decoded(self, item: Item) -> Document:

@@ -59,9 +59,12 @@ class Mutation:
                 registry = self._server.registry
                 back = await Documents(seen.resource, patched, None).as_(attributes.resource, registry)
                 patched = back.document
+            status = document.get("status")
             document.clear()
             document.update(patched)
             self._server.registry(attributes.resource).settle(attributes)
+            if _is_new(attributes) and "status" not in document and status is not None:
+                document["status"] = status  # it is no webhook's, but a plugin of ours may have begun it
         except failures.StatusError as error:
             raise failures.internal_error(error.message) from None
         return msgspec.json.encode(document, order="sorted") != before

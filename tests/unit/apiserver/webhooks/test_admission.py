@@ -191,6 +191,19 @@ async def test_a_webhook_that_wants_to_is_asked_again_when_a_later_one_changed_t
     assert stored.data == {"marked": "yes", "sees": "marked,sees"}
 
 
+async def test_nobody_is_asked_again_for_a_patch_that_changes_nothing(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/same"] = patching({"op": "replace", "path": "/metadata/name", "value": "a"})
+    pods = [rule(resources=["pods"])]
+    await guarded.configure(
+        "mutating",
+        hook(backend.client_config("/allow"), name="a.example.com", rules=pods, reinvocationPolicy="IfNeeded"),
+        hook(backend.client_config("/same"), name="b.example.com", rules=pods),
+    )
+    stored = await guarded.create(PODS, pod("a"))
+    assert [path for path, _ in backend.seen] == ["/allow", "/same"]
+    assert stored.status.qosClass == "BestEffort"
+
+
 async def test_a_refused_patch_fails_the_request(guarded: Guarded, backend: WebhookServer) -> None:
     backend.answers["/bad"] = patching({"op": "remove", "path": "/data/nowhere"})
     await guarded.configure("mutating", hook(backend.client_config("/bad"), failurePolicy="Ignore"))
@@ -272,6 +285,31 @@ async def test_warnings_reach_the_client(guarded: Guarded, backend: WebhookServe
     await guarded.configure("validating", hook(backend.client_config("/annotate")))
     await guarded.create(CONFIG_MAPS, config_map("a"))
     assert guarded.warnings == ["mind the gap"]
+
+
+async def test_the_audit_log_is_told_what_webhooks_did(guarded: Guarded, backend: WebhookServer) -> None:
+    await guarded.configure("validating", hook(backend.client_config("/annotate")))
+    gone = {"url": "https://127.0.0.1:1/gone"}
+    await guarded.configure(
+        "mutating",
+        hook(backend.client_config("/mark"), name="mark.example.com"),
+        hook(backend.client_config("/allow"), name="allow.example.com"),
+        hook(gone, name="gone.example.com", failurePolicy="Ignore"),
+    )
+    said = options()
+    await guarded.server.registry(CONFIG_MAPS).create("default", config_map("a"), said)
+    where = "mutation.webhook.admission.k8s.io/round_0_index"
+    mark = '{"configuration":"hooks","webhook":"mark.example.com"'
+    assert said.annotations == {
+        f"{where}_0": mark + ',"mutated":true}',
+        "patch.webhook.admission.k8s.io/round_0_index_0": (
+            mark + ',"patch":[{"op":"add","path":"/data/marked","value":"yes"}],"patchType":"JSONPatch"}'
+        ),
+        f"{where}_1": '{"configuration":"hooks","webhook":"allow.example.com","mutated":false}',
+        f"failed-open.{where}_2": "gone.example.com",
+        f"{where}_2": '{"configuration":"hooks","webhook":"gone.example.com","mutated":false}',
+        "hook.example.com/seen": "true",
+    }
 
 
 async def test_validating_webhooks_are_asked_at_the_same_time(guarded: Guarded, backend: WebhookServer) -> None:
