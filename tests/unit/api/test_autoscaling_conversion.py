@@ -140,8 +140,9 @@ def test_an_older_autoscaler_without_metrics_watches_the_cpu() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "{", "3", '{"a": 1}', "[1]"])
+@pytest.mark.parametrize("text", ["", "{", "3", '{"a": 1}', "[1]", '[{"odd": 1}]', '[{"type": 3}]'])
 def test_a_malformed_annotation_says_nothing(text: str) -> None:
     older = to_v1(newer())
-    older["metadata"]["annotations"] |= {PREFIX + "metrics": text, PREFIX + "conditions": text}
+    for each in ("metrics", "current-metrics", "conditions", "behavior"):
+        older["metadata"]["annotations"][PREFIX + each] = text
     assert to_v2(older) == newer()

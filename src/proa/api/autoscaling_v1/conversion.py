@@ -12,6 +12,11 @@ from typing import Any
 
 import msgspec
 
+from proa.api.autoscaling_v2.horizontal_pod_autoscaler import (
+    HorizontalPodAutoscalerBehavior,
+    HorizontalPodAutoscalerCondition,
+)
+from proa.api.autoscaling_v2.metrics import MetricSpec, MetricStatus
 from proa.api.autoscaling_v2.strategies import DEFAULT_METRICS
 from proa.machinery.columns import dig
 
@@ -38,19 +43,22 @@ def to_v2(document: Mapping[str, Any]) -> Document:
     annotations = (document.get("metadata") or {}).get("annotations") or {}
     spec, status = dict(document.get("spec") or {}), dict(document.get("status") or {})
     cpu = spec.pop("targetCPUUtilizationPercentage", None)
-    metrics = [_metric_to_v2(each, _SOURCES) for each in _parsed(annotations.get(_METRICS), _LIST) or ()]
+    others = [_metric_to_v2(each, _SOURCES) for each in _parsed(annotations.get(_METRICS), _LIST) or ()]
+    metrics = _shaped(others, list[MetricSpec]) or []
     metrics += [] if cpu is None else [_cpu("target", {"type": "Utilization", "averageUtilization": cpu})]
     spec["metrics"] = metrics or [*DEFAULT_METRICS]
-    behavior = _recased(_parsed(annotations.get(_BEHAVIOR), Document), _lower)
+    said = _recased(_parsed(annotations.get(_BEHAVIOR), Document), _lower)
+    behavior = _shaped(said, HorizontalPodAutoscalerBehavior)
     if behavior:
         spec["behavior"] = behavior
     seen = status.pop("currentCPUUtilizationPercentage", None)
-    current = [_metric_to_v2(each, _STATUSES) for each in _parsed(annotations.get(_CURRENT_METRICS), _LIST) or ()]
+    travelled = [_metric_to_v2(each, _STATUSES) for each in _parsed(annotations.get(_CURRENT_METRICS), _LIST) or ()]
+    current = _shaped(travelled, list[MetricStatus])
     if not current and seen is not None:
         current = [_cpu("current", {"averageUtilization": seen})]
     if current:
         status["currentMetrics"] = current
-    conditions = _parsed(annotations.get(_CONDITIONS), _LIST)
+    conditions = _shaped(_parsed(annotations.get(_CONDITIONS), _LIST), list[HorizontalPodAutoscalerCondition])
     if conditions:
         status["conditions"] = conditions
     status = {"desiredReplicas": 0, "currentMetrics": [], **status}
@@ -212,6 +220,15 @@ def _parsed(text: str | None, kind: Any) -> Any:
         return msgspec.json.decode(text, type=kind) if text is not None else None
     except msgspec.DecodeError:
         return None
+
+
+def _shaped(value: Any, kind: Any) -> Any:
+    """The value if it is what autoscaling/v2 declares there, else None."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None
+    return value
 
 
 def _recased(value: Any, rename: Callable[[str], str]) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.autoscaling_v1 import HorizontalPodAutoscaler, HorizontalPodAutoscalerList, columns
+from proa.api.autoscaling_v1.strategies import HorizontalPodAutoscalerStrategy
 from proa.machinery.resource import STATUS, Resource
 
 HORIZONTAL_POD_AUTOSCALERS = Resource(
@@ -16,6 +17,7 @@ HORIZONTAL_POD_AUTOSCALERS = Resource(
     categories=("all",),
     subresources=(STATUS,),
     columns=columns.HORIZONTAL_POD_AUTOSCALERS,
+    strategy=HorizontalPodAutoscalerStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (HORIZONTAL_POD_AUTOSCALERS,)

@@ -19,7 +19,7 @@ class MetricIdentifier(Object):
 
 
 class MetricTarget(Object):
-    type: Annotated[str, Field(1, required=True, enum=("Utilization", "Value", "AverageValue"))] = always(str)
+    type: Annotated[str, Field(1, required=True)] = always(str)
     value: Annotated[Quantity | None, Field(2)] = None
     averageValue: Annotated[Quantity | None, Field(3)] = None
     averageUtilization: Annotated[Int32 | None, Field(4)] = None

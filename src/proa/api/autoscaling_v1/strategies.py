@@ -1,0 +1,28 @@
+"""How autoscalers of the older version differ: they are checked as what they are stored as, so errors name its fields."""
+
+from __future__ import annotations
+
+from proa.api.autoscaling_v1.conversion import to_v2
+from proa.api.autoscaling_v1.horizontal_pod_autoscaler import HorizontalPodAutoscaler
+from proa.api.autoscaling_v2.horizontal_pod_autoscaler import HorizontalPodAutoscaler as Stored
+from proa.api.autoscaling_v2.strategies import HorizontalPodAutoscalerStrategy as StoredStrategy
+from proa.machinery.decode import to_document, to_typed
+from proa.machinery.fields import ErrorList
+from proa.machinery.strategy import DefaultStrategy
+
+_STORED = StoredStrategy()
+
+
+class HorizontalPodAutoscalerStrategy(DefaultStrategy):
+    def validate(self, new: HorizontalPodAutoscaler, errors: ErrorList) -> None:
+        _STORED.validate(_stored(new), errors)
+
+    def validate_create(self, new: HorizontalPodAutoscaler, errors: ErrorList) -> None:
+        _STORED.validate_create(_stored(new), errors)
+
+    def validate_update(self, new: HorizontalPodAutoscaler, old: HorizontalPodAutoscaler, errors: ErrorList) -> None:
+        _STORED.validate_update(_stored(new), _stored(old), errors)
+
+
+def _stored(autoscaler: HorizontalPodAutoscaler) -> Stored:
+    return to_typed(to_v2(to_document(autoscaler)), Stored)
