@@ -73,8 +73,8 @@ def validate_service(service: Any, path: Path, errors: ErrorList) -> None:
 
 
 def validate_ca_bundle(bundle: bytes, path: Path, errors: ErrorList) -> None:
-    """PEM with at least one certificate; an absent bundle means the system's roots."""
-    if bundle and not any(map(_is_base64, _PEM_BLOCK.findall(bundle))):
+    """PEM with at least one certificate; a bundle of nothing or white space means the system's roots."""
+    if bundle.strip() and not any(map(_is_base64, _PEM_BLOCK.findall(bundle))):
         why = "unable to load root certificates: unable to parse bytes as PEM block"
         errors.invalid(path, base64.b64encode(bundle).decode(), why)
 

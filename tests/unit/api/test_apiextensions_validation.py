@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,6 +12,7 @@ import pytest
 from proa.api.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionCondition
 from proa.api.apiextensions_v1.strategies import CustomResourceDefinitionStrategy
 from proa.machinery.fields import ErrorList
+from proa.pki.certificates import create_authority
 
 STRATEGY = CustomResourceDefinitionStrategy()
 OBJECT: dict[str, Any] = {"type": "object"}
@@ -201,3 +204,23 @@ def test_scale_paths_are_where_they_belong() -> None:
         'spec.versions[0].subresources.scale.specReplicasPath: Invalid value: ".replicas": '
         "should be a json path under .spec"
     ]
+
+
+def converted_by(bundle: bytes, *, established: bool = True) -> CustomResourceDefinition:
+    config = {"url": "https://example.com/convert", "caBundle": base64.b64encode(bundle).decode()}
+    webhook = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+    made = crd(conversion={"strategy": "Webhook", "webhook": webhook})
+    ready = CustomResourceDefinitionCondition(type="Established", status="True")
+    conditions = (ready,) if established else ()
+    return msgspec.structs.replace(made, status=msgspec.structs.replace(made.status, conditions=conditions))
+
+
+def test_authorities_of_a_converter_may_be_filled_in_later_but_not_spoiled() -> None:
+    good = create_authority("x", datetime.now(UTC)).certificate
+    assert errors_of(converted_by(b"nonsense")) == []
+    assert errors_of(converted_by(b"nonsense"), converted_by(b"nonsense")) == []
+    assert errors_of(converted_by(b"nonsense"), converted_by(b"\n", established=False)) == []
+    assert errors_of(converted_by(good), converted_by(b"\n")) == []
+    assert errors_of(converted_by(b"\n"), converted_by(good)) == []
+    [wrong] = errors_of(converted_by(b"nonsense"), converted_by(good))
+    assert wrong.startswith("spec.conversion.webhookClientConfig.caBundle: Invalid value:")

@@ -20,6 +20,7 @@ from proa.api.apiextensions_v1 import (
     CustomResourceSubresources,
 )
 from proa.machinery import names as rules
+from proa.machinery.client_config import validate_ca_bundle, validate_client_config
 from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.structural.check import check_schema, reachable
 from proa.machinery.structural.tree import Node, node_of
@@ -107,8 +108,22 @@ def validate_update(new: CustomResourceDefinition, old: CustomResourceDefinition
     if any(each.type == "Established" and each.status == "True" for each in old.status.conditions):
         _immutable(new.spec.scope, old.spec.scope, SPEC.child("scope"), errors)
         _immutable(new.spec.names.kind, old.spec.names.kind, SPEC.child("names", "kind"), errors)
+        _authorities(new, old, errors)
     _immutable(new.spec.group, old.spec.group, SPEC.child("group"), errors)
     _immutable(new.spec.names.plural, old.spec.names.plural, SPEC.child("names", "plural"), errors)
+
+
+def _authorities(new: CustomResourceDefinition, old: CustomResourceDefinition, errors: ErrorList) -> None:
+    """Once it is established, a good bundle may not become a bad one; a bad one may stay until it is filled in."""
+    before, path = ErrorList(), SPEC.child("conversion", "webhookClientConfig", "caBundle")
+    validate_ca_bundle(_bundle(old), path, before)
+    if not before:
+        validate_ca_bundle(_bundle(new), path, errors)
+
+
+def _bundle(crd: CustomResourceDefinition) -> bytes:
+    webhook = crd.spec.conversion.webhook if crd.spec.conversion is not None else None
+    return webhook.clientConfig.caBundle if webhook is not None and webhook.clientConfig is not None else b""
 
 
 def validate_approval(crd: CustomResourceDefinition, old: CustomResourceDefinition | None, errors: ErrorList) -> None:
@@ -304,23 +319,8 @@ def _conversion(conversion: CustomResourceConversion, path: Path, errors: ErrorL
     config = webhook.clientConfig if webhook is not None else None
     if config is None:
         errors.required(at, "required when strategy is set to Webhook")
-    elif (config.url is None) == (config.service is None):
-        errors.required(at, "exactly one of url or service is required")
-    elif config.url is not None:
-        parts = urlsplit(config.url)
-        if parts.scheme != "https":
-            shown = "'https' is the only allowed URL scheme; desired format: https://host[/path]"
-            errors.invalid(at.child("url"), parts.scheme, shown)
-        elif not parts.netloc:
-            errors.invalid(at.child("url"), parts.netloc, "host must be specified; desired format: https://host[/path]")
-    elif config.service is not None:
-        for field in ("name", "namespace"):
-            if not getattr(config.service, field):
-                errors.required(at.child("service", field), f"service {field} is required")
-        port = config.service.port
-        if port is not None and not 1 <= port <= 65535:
-            detail = f"port is not valid: {rules.in_range(1, 65535)}"
-            errors.invalid(at.child("service", "port"), port, detail)
+    else:
+        validate_client_config(config, at, errors)
     _review_versions(webhook.conversionReviewVersions if webhook is not None else (), path, errors)
 
 

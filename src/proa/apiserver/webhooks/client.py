@@ -145,8 +145,9 @@ def verifying(bundle: str) -> ssl.SSLContext:
     extensions that RFC 5280 wants in authorities may be missing.
     """
     try:
-        authorities = base64.b64decode(bundle, validate=True).decode("ascii") if bundle else None
-        context = ssl.create_default_context(cadata=authorities)
+        # Charts write a line break for an authority that is filled in later: as if there were none.
+        authorities = base64.b64decode(bundle, validate=True).decode("ascii").strip()
+        context = ssl.create_default_context(cadata=authorities or None)
     except (binascii.Error, UnicodeDecodeError, ssl.SSLError, ValueError):
         why = "could not get REST client: unable to load root certificates: unable to parse bytes as PEM block"
         raise WebhookFailure(why, 500) from None

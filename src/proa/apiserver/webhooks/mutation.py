@@ -1,6 +1,6 @@
-"""What a mutating webhook sees of the object, and how the patch it answers with changes the write.
+"""What mutating webhooks and policies see of the object, and how what they make of it changes the write.
 
-Not here: who is asked, and when again (`plugins.mutating_webhooks`).
+Not here: who is asked, and when again (the plugins).
 """
 
 from __future__ import annotations
@@ -47,26 +47,30 @@ class Mutation:
         if document is None:
             why = f"admission webhook {quoted(name)} attempted to modify the object, which is not supported for this"
             raise failures.internal_error(f"{why} operation")
-        before = msgspec.json.encode(document, order="sorted")
         seen = self.shown(documents, attributes)
         try:
-            patched = patch.apply_json_patch(seen.document, list(operations))
-            if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
-                raise failures.bad_request("the patch leaves no object")
-            if _is_new(attributes):
-                _give_back(patched, document)
-            if seen.resource != attributes.resource:
-                registry = self._server.registry
-                back = await Documents(seen.resource, patched, None).as_(attributes.resource, registry)
-                patched = back.document
-            status = document.get("status")
-            document.clear()
-            document.update(patched)
-            self._server.registry(attributes.resource).settle(attributes)
-            if _is_new(attributes) and "status" not in document and status is not None:
-                document["status"] = status  # it is no webhook's, but a plugin of ours may have begun it
+            return await self.put(patch.apply_json_patch(seen.document, list(operations)), seen, attributes)
         except failures.StatusError as error:
             raise failures.internal_error(error.message) from None
+
+    async def put(self, patched: Any, seen: Documents, attributes: Attributes) -> bool:
+        """Make `patched`, what became of `seen`, the object of the write; whether it changed. Raises StatusError."""
+        document = attributes.document
+        assert document is not None
+        before = msgspec.json.encode(document, order="sorted")
+        if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
+            raise failures.bad_request("the patch leaves no object")
+        if _is_new(attributes):
+            _give_back(patched, document)
+        if seen.resource != attributes.resource:
+            back = await Documents(seen.resource, patched, None).as_(attributes.resource, self._server.registry)
+            patched = back.document
+        status = document.get("status")
+        document.clear()
+        document.update(patched or {})
+        self._server.registry(attributes.resource).settle(attributes)
+        if _is_new(attributes) and "status" not in document and status is not None:
+            document["status"] = status  # it is nobody's outside, but a plugin of ours may have begun it
         return msgspec.json.encode(document, order="sorted") != before
 
     def annotate(self, concern: Concern, attributes: Attributes, answer: Answer | None, *, changed: bool) -> None:

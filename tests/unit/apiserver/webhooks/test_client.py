@@ -130,7 +130,7 @@ async def test_nobody_listening_is_connection_refused(client: WebhookClient) -> 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused(client: WebhookClient, backend: WebhookServer) -> None:
     other = base64.b64encode(create_authority("other", datetime.now(UTC)).certificate).decode()
-    for bundle in ("", other):
+    for bundle in ("", "Cg==", other):
         with pytest.raises(WebhookFailure, match=r"x509: certificate signed by unknown authority$"):
             await client.call({**backend.client_config("/echo"), "caBundle": bundle}, {}, 10)
 
