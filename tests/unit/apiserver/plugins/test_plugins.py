@@ -12,13 +12,11 @@ from proa.apiserver.identity import User
 from proa.apiserver.plugins import UnknownPluginError, default_plugins
 from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
-from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
 from proa.client.informer import Informers
 from proa.machinery.resource import Resource
-from proa.machinery.status import StatusError
 
 ADMIN = User("admin", groups=("system:masters",))
 KUBELET = User("system:node:n1", groups=("system:nodes",))
@@ -69,43 +67,6 @@ async def test_a_malformed_quantity_is_left_to_validation() -> None:
     pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"containers": [container]}}
     await PodQuality().mutate(attributes(PODS, pod))
     assert "status" not in pod
-
-
-@pytest.mark.parametrize(
-    ("operation", "resource", "document", "old", "subresource", "name"),
-    [
-        ("UPDATE", NODES, {"spec": {}}, {"spec": {}}, "status", "n2"),
-        ("UPDATE", NODES, {"spec": {"taints": []}}, {"spec": {"taints": [{"key": "a"}]}}, "", "n1"),
-        ("CREATE", PODS, {"spec": {"nodeName": "n1"}, "metadata": {}}, None, "", "p"),
-        ("DELETE", PODS, None, {"spec": {"nodeName": "n2"}}, "", "p"),
-        ("UPDATE", PODS, {"spec": {"nodeName": "n2"}}, {"spec": {"nodeName": "n2"}}, "status", "p"),
-    ],
-)
-async def test_a_kubelet_may_not_touch_what_is_not_its_own(
-    operation: Operation, resource: Any, document: Any, old: Any, subresource: str, name: str
-) -> None:
-    request = attributes(resource, document, operation, old=old, user=KUBELET, subresource=subresource, name=name)
-    with pytest.raises(StatusError) as caught:
-        await NodeRestriction().validate(request)
-    assert caught.value.code == 403
-
-
-async def test_a_kubelet_may_write_its_own_node_and_the_status_of_its_pods() -> None:
-    plugin = NodeRestriction()
-    node = {"spec": {}, "metadata": {"labels": {"kubernetes.io/hostname": "n1"}}}
-    await plugin.validate(attributes(NODES, node, user=KUBELET, name="n1"))
-    pod = {"spec": {"nodeName": "n1"}}
-    await plugin.validate(attributes(PODS, pod, "UPDATE", old=pod, user=KUBELET, subresource="status", name="p"))
-
-
-async def test_nobody_else_is_restricted() -> None:
-    await NodeRestriction().validate(attributes(NODES, {"spec": {}}, "UPDATE", old={}, name="n2"))
-
-
-async def test_a_restricted_label_cannot_be_set_by_the_node_itself() -> None:
-    node = {"metadata": {"labels": {"node-restriction.kubernetes.io/tier": "gold"}}}
-    with pytest.raises(StatusError, match="not allowed to set the following labels: node-restriction"):
-        await NodeRestriction().validate(attributes(NODES, node, user=KUBELET, name="n1"))
 
 
 async def test_what_nothing_acts_on_is_accepted_with_a_warning() -> None:
