@@ -13,7 +13,17 @@ from typing import Any
 
 import msgspec
 
-from proa.machinery.schema import ANY, AnySchema, ListSchema, MapSchema, ObjectSchema, Property, Schema, derived
+from proa.machinery.schema import (
+    ANY,
+    AnySchema,
+    ListSchema,
+    MapSchema,
+    ObjectSchema,
+    Property,
+    ScalarSchema,
+    Schema,
+    derived,
+)
 
 FieldSet = Mapping[str, Any]
 MEMBER = "."
@@ -77,14 +87,11 @@ def _is_member(node: FieldSet) -> bool:
 
 
 def leaves(fields: FieldSet, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every member as the path of its elements."""
-    for name, below in fields.items():
-        if name == MEMBER:
-            continue
-        path = (*prefix, name)
-        if _is_member(below):
-            yield path
-        yield from leaves(below, path)
+    """Every member as the path of its elements; those of one level, by name, before what is below them."""
+    names = sorted(name for name in fields if name != MEMBER)
+    yield from ((*prefix, name) for name in names if _is_member(fields[name]))
+    for name in names:
+        yield from leaves(fields[name], (*prefix, name))
 
 
 def dotted(path: Sequence[str]) -> str:
@@ -165,14 +172,16 @@ def fields_of(value: Any, field: Property) -> dict[str, Any]:
 
 
 def changes(old: Any, new: Any, field: Property) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(added or modified, removed) members between two values of one field; `{}` when the same."""
-    written: dict[str, Any] = {}
-    removed: dict[str, Any] = {}
+    """(added or modified, removed) members between two values of one field; `{}` when the same.
+
+    What Go always writes is always there: it neither comes nor goes, only what is in it does.
+    """
     before = children(old, field.schema)
     after = children(new, field.schema)
+    removed = _only_in(before, after)
+    written = _only_in(after, before)
     for name, (value, below) in after.items():
         if name not in before:
-            written[name] = _with_members(value, below)
             continue
         previous = before[name][0]
         if previous is value or previous == value:
@@ -185,10 +194,48 @@ def changes(old: Any, new: Any, field: Property) -> tuple[dict[str, Any], dict[s
                 removed[name] = inner_removed
         else:
             written[name] = {}
-    for name, (value, below) in before.items():
-        if name not in after:
-            removed[name] = _with_members(value, below)
     return written, removed
+
+
+def _only_in(these: Mapping[str, tuple[Any, Property]], those: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of what came, or went, whole."""
+    found: dict[str, Any] = {}
+    for name, (value, field) in these.items():
+        if name not in those:
+            members = _members_of_new(value, field)
+            if members is not None:
+                found[name] = members
+    return found
+
+
+def _members_of_new(value: Any, field: Property) -> dict[str, Any] | None:
+    """The set of a value that was not there; None where it says no more than its absence did."""
+    empty = _empty_value(field)
+    if empty is None:
+        return _with_members(value, field)
+    if value == empty:
+        return None
+    if not is_granular(value, field) or type(value) is not type(empty):
+        return _LEAF
+    return _only_in(children(value, field.schema), {}) or None
+
+
+def _empty_value(field: Property) -> Any:
+    """What the field holds when it was not set, for what Go always writes; None for what it leaves out."""
+    schema = field.schema
+    if isinstance(schema, ObjectSchema):
+        return None if field.nullable or not field.name else {}
+    if not field.always:
+        return None
+    match schema:
+        case ListSchema():
+            return []
+        case MapSchema():
+            return {}
+        case ScalarSchema():
+            return schema.zero
+        case _:
+            return None
 
 
 def _with_members(value: Any, field: Property) -> dict[str, Any]:
@@ -198,18 +245,8 @@ def _with_members(value: Any, field: Property) -> dict[str, Any]:
 
 
 def fields_of_new(document: Mapping[str, Any], schema: ObjectSchema) -> dict[str, Any]:
-    """What the creator of an object owns: everything in it. The parts every object has are no members themselves."""
-    found: dict[str, Any] = {}
-    for name, value in document.items():
-        field = property_of(schema, name)
-        whole = _with_members(value, field)
-        if isinstance(field.schema, ObjectSchema) and not field.nullable:
-            inner = {each: below for each, below in whole.items() if each != MEMBER}
-            if inner:
-                found[f"f:{name}"] = inner
-        else:
-            found[f"f:{name}"] = whole
-    return found
+    """What the creator of an object owns: everything in it, but for the parts that every such object has."""
+    return _only_in(children(document, schema), {})
 
 
 # Every created object passes through these, so what a field means is looked up once per schema, not once per value.
@@ -286,7 +323,7 @@ def _untyped(value: Any) -> dict[str, Any]:
 
 
 def without(value: Any, fields: FieldSet, field: Property) -> Any:
-    """`value` with the members of `fields` taken out; containers that are not members stay, even when emptied."""
+    """`value` with the members of `fields` taken out, whole; containers that are no members stay, even when emptied."""
     if not fields or not is_granular(value, field):
         return value
 
@@ -294,8 +331,7 @@ def without(value: Any, fields: FieldSet, field: Property) -> Any:
         if name not in fields:
             return True, each
         inner = fields[name]
-        left = without(each, {key: below_ for key, below_ in inner.items() if key != MEMBER}, below)
-        return not (_is_member(inner) and (not is_granular(each, below) or not left or not inner)), left
+        return (False, None) if _is_member(inner) else (True, without(each, inner, below))
 
     return _filtered(value, field.schema, kept)
 

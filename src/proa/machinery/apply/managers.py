@@ -23,9 +23,9 @@ from proa.machinery.apply.fieldset import (
     intersection,
     leaves,
     unite,
-    without,
 )
 from proa.machinery.apply.merging import merged
+from proa.machinery.apply.pruning import check_lists, pruned
 from proa.machinery.meta import StatusCause
 from proa.machinery.schema import ObjectSchema, Property
 from proa.machinery.status import apply_conflict, bad_request
@@ -202,18 +202,23 @@ def server_side_apply(
         and each.writer.subresource == writer.subresource
     ]
     others = [each for each in entries if each not in former]
-    wanted = fields_of(_bare(applied), root)
+    bare = _bare(applied)
+    check_lists(bare, root)
+    wanted = fields_of(bare, root)
     if not wanted["f:metadata"]:
         del wanted["f:metadata"]
     result = merged(current, applied, root)
-    written, _ = changes(_bare(current), _bare(result), root)
+    before = unite([each.fields for each in former])
+    if difference(before, wanted):
+        managed = unite((fields_of(applied, root), *(each.fields for each in others)))
+        result = pruned(result, before, managed, root)
+    written, removed = changes(_bare(current), _bare(result), root)
     conflicts = [(each, intersection(each.fields, written)) for each in others]
     conflicts = [(each, common) for each, common in conflicts if common]
     if conflicts and not force:
         raise _conflict(conflicts)
-    others = [replace(each, fields=difference(each.fields, written)) for each in others]
-    dropped = difference(difference(unite([each.fields for each in former]), wanted), unite([e.fields for e in others]))
-    result = without(result, dropped, root)
+    touched = unite((written, removed))
+    others = [replace(each, fields=difference(each.fields, touched)) for each in others]
     unchanged = mine is not None and mine.fields == wanted and _bare(current) == _bare(result)
     entry = mine if unchanged and mine is not None else _Entry(writer, wanted)
     return _with_entries(result, [*others, entry])
@@ -222,7 +227,7 @@ def server_side_apply(
 def _conflict(conflicts: Sequence[tuple[_Entry, FieldSet]]) -> Exception:
     causes: list[StatusCause] = []
     listed: list[str] = []
-    for entry, fields in conflicts:
+    for entry, fields in sorted(conflicts, key=lambda each: each[0].identity):
         by = _named(entry.writer)
         paths = [dotted(path) for path in leaves(fields)]
         causes += (StatusCause(reason="FieldManagerConflict", message=f"conflict with {by}", field=p) for p in paths)

@@ -22,17 +22,35 @@ def merged(live: Any, applied: Any, field: Property) -> Any:
 
 
 def _merged_list(live: list[Any], applied: list[Any], schema: ListSchema) -> list[Any]:
+    """Both lists are walked side by side. Elements that only `live` has keep their place among the others; shared ones
+    come in the applied order."""
     item = Property("", schema.item)
-    stored = {element_key(each, schema): each for each in live}
-    wanted = {element_key(each, schema): each for each in applied}
+    left, right = [element_key(each, schema) for each in live], [element_key(each, schema) for each in applied]
+    stored: dict[str, Any] = {}
+    for key, value in zip(left, live, strict=True):
+        stored[key] = None if key in stored else value  # what is there twice is replaced, not merged into
+    wanted = dict(zip(right, applied, strict=True))
+    shared = [key for key in right if key in stored]
+    shared.reverse()
     result: list[Any] = []
-    waiting = list(stored)
-    for key, value in wanted.items():
-        if key in stored:
-            # Elements only the live list has keep their place before the shared element they stood before.
-            while waiting and waiting[0] != key and waiting[0] not in wanted:
-                result.append(stored[waiting.pop(0)])
-            if key in waiting:
-                waiting.remove(key)
-        result.append(merged(stored.get(key), value, item))
-    return [*result, *(stored[key] for key in waiting if key not in wanted)]
+    taken: set[str] = set()
+    at, to = 0, 0
+    while at < len(left) or to < len(right):
+        both = at < len(left) and to < len(right)
+        if both and left[at] != right[to] and left[at] in wanted and shared and shared[-1] != left[at]:
+            at += 1  # shared, but its turn is later
+            continue
+        if at < len(left) and left[at] not in wanted:
+            result.append(live[at])
+            at += 1
+            continue
+        if at < len(left) and (left[at] in taken or (both and left[at] == right[to])):
+            at += 1
+        if to < len(right):
+            key = right[to]
+            taken.add(key)
+            result.append(merged(stored.get(key), wanted[key], item))
+            to += 1
+            if shared and shared[-1] == key:
+                shared.pop()
+    return result

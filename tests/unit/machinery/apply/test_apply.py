@@ -64,8 +64,8 @@ def test_several_conflicts_are_listed_by_owner_and_an_updater_with_its_version_a
     with pytest.raises(StatusError) as caught:
         server_side_apply(edited, config(a="3", b="3"), CONFIG_MAP, applier("you"))
     assert caught.value.message == (
-        'Apply failed with 2 conflicts: conflicts with "me":\n- .data.a\n'
-        'conflicts with "editor" using v1 at T1:\n- .data.b'
+        'Apply failed with 2 conflicts: conflicts with "editor" using v1 at T1:\n- .data.b\n'
+        'conflicts with "me":\n- .data.a'
     )
 
 
@@ -163,3 +163,75 @@ def test_old_update_managers_are_joined_when_there_are_too_many() -> None:
     names = [each["manager"] for each in document["metadata"]["managedFields"]]
     assert len(names) == 10
     assert names.count("ancient-changes") == 1
+
+
+# --- what structured-merge-diff decides (each case compared with it) ---
+
+
+@pytest.mark.parametrize(
+    ("live", "applied", "result"),
+    [
+        ("abc", "ba", "bca"),
+        ("a", "c", "ac"),
+        ("abc", "ca", "bca"),
+        ("abcd", "dxb", "acdxb"),
+        ("", "ba", "ba"),
+        ("xay", "a", "xay"),
+    ],
+)
+def test_merged_lists_keep_the_live_order_around_the_applied_one(live: str, applied: str, result: str) -> None:
+    def service(finalizers: str) -> dict[str, Any]:
+        return {"metadata": {"name": "s", "finalizers": [*finalizers]}}
+
+    stored = track_update(None, service(live), CONFIG_MAP, updater("me"))
+    merged = server_side_apply(stored, service(applied), CONFIG_MAP, applier("you"), force=True)
+    assert "".join(merged["metadata"]["finalizers"]) == result
+
+
+def test_what_go_always_writes_is_owned_through_what_is_in_it() -> None:
+    deployment = {
+        "metadata": {"name": "d"},
+        "spec": {"strategy": {}, "template": {"spec": {"containers": [{"name": "c"}], "nodeSelector": {"a": "b"}}}},
+    }
+    created = track_update(None, deployment, schema_of(Deployment), updater("me"))
+    spec = {"f:containers": {'k:{"name":"c"}': {".": {}, "f:name": {}}}, "f:nodeSelector": {}}
+    assert owners(created) == {"me": {"f:spec": {"f:template": {"f:spec": spec}}}}
+
+
+def test_a_struct_leaves_with_the_last_field_that_was_applied_in_it() -> None:
+    def deployment(**strategy: Any) -> dict[str, Any]:
+        return {"metadata": {"name": "d"}, "spec": {"paused": True, **strategy}}
+
+    tree = schema_of(Deployment)
+    rolling = deployment(strategy={"rollingUpdate": {"maxSurge": 1}})
+    first = server_side_apply(None, rolling, tree, applier("me"))
+    assert server_side_apply(first, deployment(), tree, applier("me"))["spec"] == {"paused": True}
+    shared = server_side_apply(first, {"spec": {"strategy": {"type": "x"}}}, tree, applier("you"))
+    left = server_side_apply(shared, deployment(), tree, applier("me"))
+    assert left["spec"] == {"paused": True, "strategy": {"type": "x"}}
+
+
+def test_an_element_that_is_applied_no_more_leaves_with_what_others_wrote_into_it() -> None:
+    def pod(*containers: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": {"name": "p"}, "spec": {"containers": [*containers]}}
+
+    tree = schema_of(Pod)
+    first = server_side_apply(None, pod({"name": "a"}, {"name": "b"}), tree, applier("me"))
+    new = {**first, "spec": pod({"name": "a", "image": "i"}, {"name": "b"})["spec"]}
+    edited = track_update(first, new, tree, updater("you"))
+    assert owners(edited).keys() == {"me", "you"}
+    after = server_side_apply(edited, pod({"name": "b"}), tree, applier("me"))
+    assert after["spec"]["containers"] == [{"name": "b"}]
+    assert owners(after).keys() == {"me"}
+
+
+@pytest.mark.parametrize(
+    ("containers", "message"),
+    [
+        ([{"name": "a"}, {"name": "a"}], r'spec\.containers: duplicate entries for key \[name="a"\]'),
+        ([{"image": "i"}], r'spec\.containers: element 0: associative list with keys .* omits key field "name"'),
+    ],
+)
+def test_lists_that_cannot_be_merged_are_refused(containers: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(StatusError, match=message):
+        server_side_apply(None, {"spec": {"containers": containers}}, schema_of(Pod), applier("me"))

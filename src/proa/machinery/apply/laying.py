@@ -1,0 +1,67 @@
+"""Laying a partial document over a live one without owners: what an ApplyConfiguration of a policy does.
+
+Not here: the merge itself (`merging`), and who owns what then (`managers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from proa.base.errors import ProaError
+from proa.machinery.apply.fieldset import is_granular, property_of
+from proa.machinery.apply.merging import merged
+from proa.machinery.apply.pruning import check_lists
+from proa.machinery.schema import ListSchema, ObjectSchema, Property
+from proa.machinery.status import StatusError
+
+
+class LayingError(ProaError):
+    """The partial document does not fit to the schema, or sets what can only be set as a whole."""
+
+
+def laid_over(live: Mapping[str, Any], part: Mapping[str, Any], schema: ObjectSchema) -> dict[str, Any]:
+    """What `live` becomes when it must say what `part` says. Raises LayingError."""
+    root = Property("", schema)
+    unknown = _undeclared(part, root, "")
+    if unknown:
+        what = "; ".join(f"{each}: field not declared in schema" for each in unknown)
+        raise LayingError(f"failed to convert patch object to typed object: {what}")
+    atomic = _atomics(part, root, "")
+    if atomic:
+        what = f"may not mutate atomic arrays, maps or structs: {', '.join(atomic)}"
+        raise LayingError(f"invalid ApplyConfiguration: {what}")
+    try:
+        check_lists(part, root)
+    except StatusError as error:
+        raise LayingError(f"failed to convert patch object to typed object: {error.message}") from None
+    found: dict[str, Any] = merged(live, part, root)
+    return found
+
+
+def _undeclared(value: Any, field: Property, path: str) -> list[str]:
+    schema = field.schema
+    if isinstance(value, dict):
+        own = (
+            [f"{path}.{name}" for name in value if name not in schema.properties]
+            if isinstance(schema, ObjectSchema) and schema.properties
+            else []
+        )
+        below = [_undeclared(each, property_of(schema, name), f"{path}.{name}") for name, each in value.items()]
+        return own + [each for found in below for each in found]
+    if isinstance(value, list) and isinstance(schema, ListSchema):
+        item = Property("", schema.item)
+        return [each for place, one in enumerate(value) for each in _undeclared(one, item, f"{path}[{place}]")]
+    return []
+
+
+def _atomics(value: Any, field: Property, path: str) -> list[str]:
+    found = [path] if isinstance(value, dict | list) and not is_granular(value, field) else []
+    if isinstance(value, dict):
+        for name, each in value.items():
+            found += _atomics(each, property_of(field.schema, name), f"{path}.{name}")
+    elif isinstance(value, list) and isinstance(field.schema, ListSchema):
+        item = Property("", field.schema.item)
+        for place, each in enumerate(value):
+            found += _atomics(each, item, f"{path}[{place}]")
+    return found
