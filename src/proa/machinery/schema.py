@@ -125,6 +125,7 @@ class ObjectSchema:
     name: the kind or Go type name. definition: the OpenAPI definition, '' for an inline schema. type: the declared
     Struct, or None for a schema made by hand. map_type: x-kubernetes-map-type of the type. preserve_unknown: fields
     outside `properties` are kept (custom resources). embedded: a whole object with apiVersion, kind and metadata.
+    published: what a custom resource's schema says in the words of its author, which is what is published of it.
     """
 
     __slots__ = (
@@ -137,6 +138,7 @@ class ObjectSchema:
         "map_type",
         "name",
         "preserve_unknown",
+        "published",
         "type",
     )
 
@@ -151,6 +153,7 @@ class ObjectSchema:
         preserve_unknown: bool = False,
         embedded: bool = False,
         gvk: tuple[str, str, str] | None = None,
+        published: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.definition = definition
@@ -158,6 +161,7 @@ class ObjectSchema:
         self.map_type = map_type
         self.preserve_unknown = preserve_unknown
         self.embedded = embedded
+        self.published = published
         self._gvk = gvk
         self._source = properties
         self._properties: Mapping[str, Property] | None = None

@@ -89,7 +89,7 @@ def test_the_whole_document_can_be_said() -> None:
 
 
 def test_what_the_tables_do_not_know_is_refused() -> None:
-    with pytest.raises(ValueError, match="'maxLength' is not known in an OpenAPI 2 Schema"):
-        gnostic.encode({"definitions": {"Thing": {"maxLength": 3}}})
+    with pytest.raises(ValueError, match="'discriminator' is not known in an OpenAPI 2 Schema"):
+        gnostic.encode({"definitions": {"Thing": {"discriminator": 3}}})
     with pytest.raises(ValueError, match="expected body, query or path"):
         gnostic.encode({"paths": {"/x": {"parameters": [{"name": "h", "in": "header"}]}}})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -39,11 +39,23 @@ class OpenApiHandlers:
         self._resources = resources
         self._build = build
         self._aggregator = aggregator
-        self._made: dict[str, asyncio.Future[tuple[bytes, str]]] = {}
+        self._made: dict[str, _Made] = {}
 
     def changed(self) -> None:
-        """Forget what was made."""
-        self._made.clear()
+        """Forget what was made of resources that are served differently now."""
+        versions = self._versions()
+        self._made = {
+            name: made
+            for name, made in self._made.items()
+            if made.version is not None and _same(made.of, versions.get(made.version, ()))
+        }
+
+    def _versions(self) -> dict[tuple[str, str], tuple[Resource[Any], ...]]:
+        """What is served of each group version."""
+        found: dict[tuple[str, str], list[Resource[Any]]] = {}
+        for each in self._resources():
+            found.setdefault((each.group, each.version), []).append(each)
+        return {version: tuple(resources) for version, resources in found.items()}
 
     async def v2(self, request: Request) -> Response:
         """/openapi/v2"""
@@ -57,10 +69,15 @@ class OpenApiHandlers:
 
     async def index(self, request: Request) -> Response:
         """/openapi/v3"""
-        groups = list(dict.fromkeys((each.group, each.version) for each in self._resources()))
-        bodies = {each: (await self._body(_name(*each), partial(self._document_v3, *each)))[0] for each in groups}
+        tags: dict[tuple[str, str], str] = {}
+        for version, resources in self._versions().items():
+            if all(each.custom for each in resources):
+                # What custom resources are made of says as much as their document, and is at hand.
+                tags[version] = (await self._body(f"sources {version}", partial(_sources, resources), version))[1]
+            else:
+                tags[version] = (await self._body(_name(*version), partial(self._document_v3, *version), version))[1]
         remote = {path_of(*key): path for key, path in self._aggregator.openapi_paths().items()}
-        return await self._reply(request, "v3", lambda: _index(bodies, remote))
+        return await self._reply(request, "v3", lambda: _index(tags, remote))
 
     async def group(self, request: Request) -> Response:
         """/openapi/v3/api/v1, /openapi/v3/apis/<group>/<version>"""
@@ -71,29 +88,40 @@ class OpenApiHandlers:
         if callable(remote):
             return await remote(request)
         if remote is not None:
-            return await self._reply(request, _name(group, version), lambda: remote)
+            return await self._reply(request, f"remote {group}/{version}", lambda: remote)
         if not any((each.group, each.version) == (group, version) for each in self._resources()):
             raise failures.no_such_page()
-        reply = await self._reply(request, _name(group, version), lambda: self._document_v3(group, version))
+        made = partial(self._document_v3, group, version)
+        reply = await self._reply(request, _name(group, version), made, of=(group, version))
         if "hash" in request.query:
             reply.headers = (*reply.headers, ("Cache-Control", _FOR_EVER))
         return reply
 
-    async def _reply(self, request: Request, name: str, make: Callable[[], bytes], kind: str = JSON) -> Reply:
-        body, tag = await self._body(name, make)
+    async def _reply(
+        self,
+        request: Request,
+        name: str,
+        make: Callable[[], bytes],
+        kind: str = JSON,
+        of: tuple[str, str] | None = None,
+    ) -> Reply:
+        body, tag = await self._body(name, make, of)
         headers = (("ETag", tag), ("Vary", "Accept"))
         if request.headers.get("If-None-Match") == tag:
             return Reply(304, b"", "", headers)
         return await compressed(Reply(200, body, kind, headers), request.headers.get("Accept-Encoding", ""))
 
-    async def _body(self, name: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
-        """The document, made once even when many ask at the same time."""
-        making = self._made.get(name)
-        if making is None:
-            making = asyncio.ensure_future(asyncio.to_thread(lambda: _tagged(make())))
-            self._made[name] = making
+    async def _body(
+        self, name: str, make: Callable[[], bytes], version: tuple[str, str] | None = None
+    ) -> tuple[bytes, str]:
+        """The document, made once even when many ask at the same time. version: the only one that it is made of."""
+        made = self._made.get(name)
+        if made is None:
+            of = self._versions().get(version, ()) if version is not None else ()
+            body = asyncio.ensure_future(asyncio.to_thread(lambda: _tagged(make())))
+            made = self._made[name] = _Made(body, version, of)
         try:
-            return await asyncio.shield(making)
+            return await asyncio.shield(made.body)
         except Exception:
             self._made.pop(name, None)
             raise
@@ -119,14 +147,38 @@ class OpenApiHandlers:
         return msgspec.json.encode(openapi.document_v3(self._resources(), group, version, build=self._build))
 
 
+class _Made(NamedTuple):
+    """A document, and the group version and resources that it was made of; None: of everything there is."""
+
+    body: asyncio.Future[tuple[bytes, str]]
+    version: tuple[str, str] | None
+    of: tuple[Resource[Any], ...]
+
+
+def _same(left: Sequence[object], right: Sequence[object]) -> bool:
+    """Whether these are the very same objects: resources that were declared anew are equal and yet others."""
+    return len(left) == len(right) and all(a is b for a, b in zip(left, right, strict=True))
+
+
+def _sources(resources: Sequence[Resource[Any]]) -> bytes:
+    """Everything that the document of a group version of custom resources depends on."""
+    return msgspec.json.encode(
+        [
+            [each.plural, each.kind, each.list_kind, each.namespaced, each.verbs,
+             [sub.name for sub in each.subresources], each.schema.published]
+            for each in resources
+        ]
+    )  # fmt: skip
+
+
 def _name(group: str, version: str) -> str:
     return f"v3/{group}/{version}"
 
 
-def _index(bodies: dict[tuple[str, str], bytes], remote: dict[str, str]) -> bytes:
+def _index(tags: dict[tuple[str, str], str], remote: dict[str, str]) -> bytes:
     from proa.machinery import openapi
 
-    document = openapi.index(bodies)
+    document = openapi.index(tags)
     document["paths"] |= {path.removeprefix("/"): {"serverRelativeURL": url} for path, url in remote.items()}
     return msgspec.json.encode(document)
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from proa.machinery.openapi import custom
+from proa.machinery.openapi.custom import GVK_EXTENSION, kind_extension
 from proa.machinery.schema import (
     AnySchema,
     ListSchema,
@@ -21,8 +23,6 @@ from proa.machinery.schema import (
     Schema,
     reachable,
 )
-
-GVK_EXTENSION = "x-kubernetes-group-version-kind"
 
 GroupVersions = Sequence[tuple[str, str]]
 
@@ -91,6 +91,8 @@ class Dialect:
                 return self.reference(schema.definition) if schema.definition else {}
 
     def _object(self, schema: ObjectSchema) -> dict[str, Any]:
+        if schema.published is not None:
+            return custom.definition(schema, modern=self._modern, reference=self.reference)
         found: dict[str, Any] = {}
         if schema.type is not None and (text := schema.type.__dict__.get("__doc__")):
             found["description"] = inspect.cleandoc(text)
@@ -158,5 +160,4 @@ class Dialect:
         return {"description": text} | found if text else found
 
 
-def kind_extension(group: str, version: str, kind: str) -> dict[str, str]:
-    return {"group": group, "version": version, "kind": kind}
+__all__ = ["GVK_EXTENSION", "Dialect", "kind_extension"]

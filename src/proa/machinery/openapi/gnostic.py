@@ -7,12 +7,13 @@ JSON is YAML.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-_VARINT, _LENGTH = 0, 2
+_VARINT, _FIXED64, _LENGTH = 0, 1, 2
 
 Write = Callable[[int, Any], bytes]
 """The encoded field of that number with that value; b'' for nothing."""
@@ -42,6 +43,14 @@ def _text(number: int, value: str) -> bytes:
 
 def _flag(number: int, value: bool) -> bytes:
     return _varint(number << 3 | _VARINT) + b"\x01" if value else b""
+
+
+def _integer(number: int, value: int) -> bytes:
+    return _varint(number << 3 | _VARINT) + _varint(value & (1 << 64) - 1)
+
+
+def _number(number: int, value: float) -> bytes:
+    return _varint(number << 3 | _FIXED64) + struct.pack("<d", value)
 
 
 def _each(write: Write) -> Write:
@@ -184,6 +193,7 @@ _MESSAGES: Mapping[str, tuple[Mapping[str, tuple[int, Write]], int]] = {
         },
         22,
     ),
+    "ExternalDocs": ({"description": (1, _text), "url": (2, _text)}, 3),
     "Response": ({"description": (1, _text), "schema": (2, _in(1, _SCHEMA))}, 5),
     "Schema": (
         {
@@ -192,8 +202,19 @@ _MESSAGES: Mapping[str, tuple[Mapping[str, tuple[int, Write]], int]] = {
             "title": (3, _text),
             "description": (4, _text),
             "default": (5, _yaml),
+            "multipleOf": (6, _number),
+            "maximum": (7, _number),
+            "exclusiveMaximum": (8, _flag),
+            "minimum": (9, _number),
+            "exclusiveMinimum": (10, _flag),
+            "maxLength": (11, _integer),
+            "minLength": (12, _integer),
             "pattern": (13, _text),
+            "maxItems": (14, _integer),
+            "minItems": (15, _integer),
             "uniqueItems": (16, _flag),
+            "maxProperties": (17, _integer),
+            "minProperties": (18, _integer),
             "required": (19, _TEXTS),
             "enum": (20, _each(_yaml)),
             "additionalProperties": (21, _additional),
@@ -202,6 +223,8 @@ _MESSAGES: Mapping[str, tuple[Mapping[str, tuple[int, Write]], int]] = {
             "allOf": (24, _each(_SCHEMA)),
             "properties": (25, _SCHEMAS),
             "readOnly": (27, _flag),
+            "externalDocs": (29, _message("ExternalDocs")),
+            "example": (30, _yaml),
         },
         31,
     ),

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proa.machinery.declare import Object
+from proa.machinery.declare import Field
 from proa.machinery.discovery import response_kind
-from proa.machinery.meta import DeleteOptions, Status
+from proa.machinery.meta import DeleteOptions, ListMeta, Status
 from proa.machinery.resource import Resource, Subresource
+from proa.machinery.schema import STRING, ListSchema, ObjectSchema, Property, schema_of
 
 JSON = "application/json"
 OBJECT_TYPES = (JSON, "application/yaml")
@@ -38,8 +39,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """method: of HTTP, lower case. action: x-kubernetes-action. kind: (group, version, kind) it is about. body: type of
-    the request, `PATCH` for a patch. result: type of the answer, None for plain text. codes: of success."""
+    """method: of HTTP, lower case. action: x-kubernetes-action. kind: (group, version, kind) it is about. body: shape
+    of the request, `PATCH` for a patch. result: shape of the answer, None for plain text. codes: of success."""
 
     method: str
     action: str
@@ -47,10 +48,10 @@ class Operation:
     description: str
     kind: tuple[str, str, str]
     query: tuple[Parameter, ...] = ()
-    body: type[Object] | str | None = None
+    body: ObjectSchema | str | None = None
     consumes: tuple[str, ...] = ()
     produces: tuple[str, ...] = OBJECT_TYPES
-    result: type[Object] | None = None
+    result: ObjectSchema | None = None
     codes: tuple[int, ...] = (200,)
 
 
@@ -103,6 +104,8 @@ _STREAMS = tuple(
 )
 _CONTAINER = Parameter("container", "The container; the default is the only or the annotated one.")
 _PROXY_PATH = (Parameter("path", "The path behind the proxy."),)
+
+_DELETE_OPTIONS, _STATUS = schema_of(DeleteOptions), schema_of(Status)
 
 _CONNECT = {
     "attach": (_CONTAINER, *_STREAMS),
@@ -173,7 +176,7 @@ def _list(resource: Resource[Any], *, everywhere: bool = False) -> Operation:
     what = f"{resource.kind}ForAllNamespaces" if everywhere else _named(resource)
     return Operation(
         "get", "list", _id(resource, "list", what), f"list or watch objects of kind {resource.kind}", _gvk(resource),
-        query=_LISTING, produces=LIST_TYPES, result=resource.list_type,
+        query=_LISTING, produces=LIST_TYPES, result=list_schema(resource),
     )  # fmt: skip
 
 
@@ -184,13 +187,13 @@ def _collection(resource: Resource[Any]) -> Iterator[Operation]:
     if "create" in resource.verbs:
         yield Operation(
             "post", "post", _id(resource, "create", _named(resource)), f"create a {kind}", gvk,
-            query=_WRITING, body=resource.type, consumes=OBJECT_TYPES, result=resource.type, codes=(200, 201, 202),
+            query=_WRITING, body=resource.schema, consumes=OBJECT_TYPES, result=resource.schema, codes=(200, 201, 202),
         )  # fmt: skip
     if "deletecollection" in resource.verbs:
         yield Operation(
             "delete", "deletecollection", _id(resource, "delete", "Collection" + _named(resource)),
             f"delete collection of {kind}", gvk,
-            query=(*_SELECTION, *_DELETION), body=DeleteOptions, consumes=OBJECT_TYPES, result=Status,
+            query=(*_SELECTION, *_DELETION), body=_DELETE_OPTIONS, consumes=OBJECT_TYPES, result=_STATUS,
         )  # fmt: skip
 
 
@@ -198,32 +201,35 @@ def _single(resource: Resource[Any]) -> Iterator[Operation]:
     kind, gvk, named = resource.kind, _gvk(resource), _named(resource)
     if "get" in resource.verbs:
         yield Operation(
-            "get", "get", _id(resource, "read", named), f"read the specified {kind}", gvk, result=resource.type
+            "get", "get", _id(resource, "read", named), f"read the specified {kind}", gvk, result=resource.schema
         )
     if "update" in resource.verbs:
-        yield _replace(resource, named, resource.type, gvk, f"replace the specified {kind}")
+        yield _replace(resource, named, resource.schema, gvk, f"replace the specified {kind}")
     if "patch" in resource.verbs:
-        yield _patch(resource, named, resource.type, gvk, f"partially update the specified {kind}")
+        yield _patch(resource, named, resource.schema, gvk, f"partially update the specified {kind}")
     if "delete" in resource.verbs:
         yield Operation(
             "delete", "delete", _id(resource, "delete", named), f"delete a {kind}", gvk,
-            query=_DELETION, body=DeleteOptions, consumes=OBJECT_TYPES, result=Status, codes=(200, 202),
+            query=_DELETION, body=_DELETE_OPTIONS, consumes=OBJECT_TYPES, result=_STATUS, codes=(200, 202),
         )  # fmt: skip
 
 
 def _replace(
-    resource: Resource[Any], named: str, type: type[Object], gvk: tuple[str, str, str], text: str
+    resource: Resource[Any], named: str, schema: ObjectSchema, gvk: tuple[str, str, str], text: str
 ) -> Operation:
     return Operation(
         "put", "put", _id(resource, "replace", named), text, gvk,
-        query=_WRITING, body=type, consumes=OBJECT_TYPES, result=type, codes=(200, 201),
+        query=_WRITING, body=schema, consumes=OBJECT_TYPES, result=schema, codes=(200, 201),
     )  # fmt: skip
 
 
-def _patch(resource: Resource[Any], named: str, type: type[Object], gvk: tuple[str, str, str], text: str) -> Operation:
+def _patch(
+    resource: Resource[Any], named: str, schema: ObjectSchema, gvk: tuple[str, str, str], text: str
+) -> Operation:
+    kinds = tuple(each for each in PATCH_TYPES if not (resource.custom and "strategic" in each))
     return Operation(
         "patch", "patch", _id(resource, "patch", named), text, gvk,
-        query=(*_WRITING, _FORCE), body=PATCH, consumes=PATCH_TYPES, result=type, codes=(200, 201),
+        query=(*_WRITING, _FORCE), body=PATCH, consumes=kinds, result=schema, codes=(200, 201),
     )  # fmt: skip
 
 
@@ -239,7 +245,7 @@ def _sub(resource: Resource[Any], sub: Subresource, suffix: str = "") -> Iterato
                 f"connect {method.upper()} requests to {about}", gvk, query=_CONNECT[sub.name], produces=(ANY_TYPE,),
             )  # fmt: skip
         return
-    type = sub.type or resource.type
+    schema = schema_of(sub.type) if sub.type is not None else resource.schema
     for verb in sub.verbs:
         match verb:
             case "get" if sub.name == "log":
@@ -248,26 +254,45 @@ def _sub(resource: Resource[Any], sub: Subresource, suffix: str = "") -> Iterato
                     query=_LOG, produces=("text/plain", *OBJECT_TYPES),
                 )  # fmt: skip
             case "get":
-                yield Operation("get", "get", _id(resource, "read", named), f"read {about}", gvk, result=type)
+                yield Operation("get", "get", _id(resource, "read", named), f"read {about}", gvk, result=schema)
             case "create":
                 yield Operation(
                     "post", "post", _id(resource, "create", named), f"create {about}", gvk,
-                    query=_WRITING, body=type, consumes=OBJECT_TYPES, result=type, codes=(200, 201, 202),
+                    query=_WRITING, body=schema, consumes=OBJECT_TYPES, result=schema, codes=(200, 201, 202),
                 )  # fmt: skip
             case "update":
-                yield _replace(resource, named, type, gvk, f"replace {about}")
+                yield _replace(resource, named, schema, gvk, f"replace {about}")
             case "patch":
-                yield _patch(resource, named, type, gvk, f"partially update {about}")
+                yield _patch(resource, named, schema, gvk, f"partially update {about}")
             case other:
                 raise ValueError(f"{resource.plural}/{sub.name}: a subresource cannot be asked to {other}")
 
 
-def types(items: Sequence[PathItem]) -> list[type[Object]]:
-    """Every type a request or an answer has."""
-    found: dict[type[Object], None] = {}
+def schemas(items: Sequence[PathItem]) -> list[ObjectSchema]:
+    """The shape of every request and answer."""
+    found: dict[int, ObjectSchema] = {}
     for item in items:
         for each in item.operations:
             for used in (each.body, each.result):
                 if used is not None and not isinstance(used, str):
-                    found[used] = None
-    return list(found)
+                    found[id(used)] = used
+    return list(found.values())
+
+
+def list_schema(resource: Resource[Any]) -> ObjectSchema | None:
+    """The shape of a list of the resource's objects."""
+    if not resource.custom:
+        return schema_of(resource.list_type) if resource.list_type is not None else None
+    return _custom_list(resource.schema, resource.list_kind)
+
+
+def _custom_list(item: ObjectSchema, kind: str) -> ObjectSchema:
+    group, version, _ = item.gvk or ("", "", "")
+    properties = {
+        "apiVersion": Property("apiVersion", STRING),
+        "kind": Property("kind", STRING),
+        "metadata": Property("metadata", schema_of(ListMeta)),
+        "items": Property("items", ListSchema(item), Field(required=True)),
+    }
+    definition = item.definition.rpartition(".")[0] + f".{kind}" if item.definition else ""
+    return ObjectSchema(kind, properties, definition=definition, gvk=(group, version, kind))

@@ -20,7 +20,7 @@ _PREFIX = "#/definitions/"
 _VERSION = PathItem(
     "/version/",
     (),
-    (Operation("get", "", "getCodeVersion", "get the code version", ("", "", ""), result=Info),),
+    (Operation("get", "", "getCodeVersion", "get the code version", ("", "", ""), result=schema_of(Info)),),
 )
 
 
@@ -30,7 +30,7 @@ def document(resources: Sequence[Resource[Any]], *, build: str, extra: Sequence[
     items = [*operations.paths(resources), *(resources_path(*each) for each in groups), _VERSION]
     dialect = Dialect(_PREFIX, modern=False, groups=groups)
     machinery = (Status, WatchEvent, APIGroup, APIGroupList, APIVersions)
-    named = [schema_of(each) for each in (*operations.types(items), *extra, *machinery)]
+    named = [*operations.schemas(items), *(schema_of(each) for each in (*extra, *machinery))]
     return {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": build},
@@ -69,10 +69,10 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 def _operation(operation: Operation, item: PathItem, dialect: Dialect) -> dict[str, Any]:
     parameters = [_parameter(each) for each in operation.query]
     if operation.body is not None:
-        name = operation.body if isinstance(operation.body, str) else schema_of(operation.body).definition
+        name = operation.body if isinstance(operation.body, str) else operation.body.definition
         body: dict[str, Any] = {"name": "body", "in": "body", "schema": dialect.reference(name)}
         parameters.insert(0, body | {"required": True} if operation.method != "delete" else body)
-    result = {"type": "string"} if operation.result is None else dialect.use(schema_of(operation.result))
+    result = {"type": "string"} if operation.result is None else dialect.use(operation.result)
     responses: dict[str, Any] = {str(code): {"description": WORDS[code], "schema": result} for code in operation.codes}
     responses["401"] = {"description": "Unauthorized"}
     found: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,13 +16,16 @@ from proa.machinery.schema import AnySchema, schema_of
 _PREFIX = "#/components/schemas/"
 
 
-def index(documents: Mapping[tuple[str, str], bytes]) -> dict[str, Any]:
-    """`/openapi/v3`: where each group version's document is, with the hash that lets clients cache it for ever."""
+def index(hashes: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """`/openapi/v3`: where each group version's document is, with the hash that lets clients cache it for ever.
+
+    hashes: quoted, as an ETag is.
+    """
     paths = {}
-    for (group, version), body in documents.items():
+    for (group, version), digest in hashes.items():
         path = operations.root(group, version)
-        digest = hashlib.sha512(body).hexdigest().upper()
-        paths[path.removeprefix("/")] = {"serverRelativeURL": f"/openapi/v3{path}?hash={digest}"}
+        url = f"/openapi/v3{path}?hash={digest.strip(chr(34))}"
+        paths[path.removeprefix("/")] = {"serverRelativeURL": url}
     return {"paths": paths}
 
 
@@ -36,7 +38,7 @@ def document(
     items = list(operations.paths(mine))
     items.append(resources_path(group, version))
     dialect = Dialect(_PREFIX, modern=True, groups=[(group, version)])
-    named = [schema_of(each) for each in (*operations.types(items), *extra, Status, WatchEvent)]
+    named = [*operations.schemas(items), *(schema_of(each) for each in (*extra, Status, WatchEvent))]
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": build},
@@ -61,7 +63,7 @@ def resources_path(group: str, version: str) -> PathItem:
     title = "".join(part.capitalize() for part in (group.removesuffix(".k8s.io") or "core").split("."))
     read = Operation(
         "get", "", f"get{title}{version.capitalize()}APIResources", "get available resources", ("", "", ""),
-        result=APIResourceList,
+        result=schema_of(APIResourceList),
     )  # fmt: skip
     return PathItem(path + "/", (), (read,))
 
@@ -89,12 +91,12 @@ def _operation(operation: Operation, item: PathItem, dialect: Dialect) -> dict[s
     if operation.query:
         found["parameters"] = [_parameter(each) for each in operation.query]
     if operation.body is not None:
-        name = operation.body if isinstance(operation.body, str) else schema_of(operation.body).definition
+        name = operation.body if isinstance(operation.body, str) else operation.body.definition
         found["requestBody"] = {
             "content": {each: {"schema": dialect.reference(name)} for each in operation.consumes},
             "required": operation.method != "delete",
         }
-    result = {"type": "string"} if operation.result is None else dialect.use(schema_of(operation.result))
+    result = {"type": "string"} if operation.result is None else dialect.use(operation.result)
     content = {each: {"schema": result} for each in operation.produces}
     found["responses"] = {str(code): {"description": WORDS[code], "content": content} for code in operation.codes}
     found["responses"]["401"] = {"description": "Unauthorized"}

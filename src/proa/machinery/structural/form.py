@@ -71,7 +71,7 @@ class StructuralForm:
 
     @cached_property
     def schema(self) -> ObjectSchema:
-        return shape_of(self._gvk[2], self.root, self._gvk)
+        return shape_of(self._gvk[2], self.root, self._gvk, self.document)
 
     @cached_property
     def _gate(self) -> Any:

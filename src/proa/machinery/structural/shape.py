@@ -5,6 +5,9 @@ Only structure: what values may be is checked elsewhere. Not here: OpenAPI docum
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from proa.machinery.declare import Field
 from proa.machinery.meta import ObjectMeta
 from proa.machinery.schema import (
@@ -28,11 +31,16 @@ _SCALARS: dict[str, ScalarSchema] = {"string": STRING, "integer": INTEGER, "numb
 _INT_OR_STRING = ScalarSchema("string", "int-or-string")
 
 
-def shape_of(kind: str, node: Node, gvk: tuple[str, str, str]) -> ObjectSchema:
-    """The schema of a whole object."""
+def shape_of(
+    kind: str, node: Node, gvk: tuple[str, str, str], published: Mapping[str, Any] | None = None
+) -> ObjectSchema:
+    """The schema of a whole object. published: the document it was read from."""
+    group, version, _ = gvk
     return ObjectSchema(
         kind,
         lambda: _with_meta(_properties(node)),
+        definition=".".join([*reversed(group.split(".")), version, kind]),
+        published=published or {},
         preserve_unknown=node.preserve,
         embedded=True,
         gvk=gvk,
