@@ -202,22 +202,10 @@ def _only_in(these: Mapping[str, tuple[Any, Property]], those: Mapping[str, Any]
     found: dict[str, Any] = {}
     for name, (value, field) in these.items():
         if name not in those:
-            members = _members_of_new(value, field)
+            members = _newcomer(field)(value)
             if members is not None:
                 found[name] = members
     return found
-
-
-def _members_of_new(value: Any, field: Property) -> dict[str, Any] | None:
-    """The set of a value that was not there; None where it says no more than its absence did."""
-    empty = _empty_value(field)
-    if empty is None:
-        return _with_members(value, field)
-    if value == empty:
-        return None
-    if not is_granular(value, field) or type(value) is not type(empty):
-        return _LEAF
-    return _only_in(children(value, field.schema), {}) or None
 
 
 def _empty_value(field: Property) -> Any:
@@ -238,15 +226,9 @@ def _empty_value(field: Property) -> Any:
             return None
 
 
-def _with_members(value: Any, field: Property) -> dict[str, Any]:
-    """Everything in a value that came or went whole, the containers being members too."""
-    visit = _visitor(field)
-    return {} if visit is None or not value else visit(value)
-
-
-def fields_of_new(document: Mapping[str, Any], schema: ObjectSchema) -> dict[str, Any]:
+def fields_of_new(document: dict[str, Any], schema: ObjectSchema) -> dict[str, Any]:
     """What the creator of an object owns: everything in it, but for the parts that every such object has."""
-    return _only_in(children(document, schema), {})
+    return _new_object(schema)(document) or {}
 
 
 # Every created object passes through these, so what a field means is looked up once per schema, not once per value.
@@ -271,6 +253,46 @@ def _visitor(field: Property) -> _Visitor | None:
             return _untyped
         case _:
             return None
+
+
+_Newcomer = Callable[[Any], dict[str, Any] | None]
+"""A value that was not there to its set; None where it says no more than its absence did."""
+
+
+def _newcomer(field: Property) -> _Newcomer:
+    visit = _visitor(field)
+    empty = _empty_value(field)
+    if empty is None:
+        return lambda value: _LEAF if visit is None or not value else visit(value)
+    if visit is None:
+        return lambda value: None if value == empty else _LEAF
+    inside = _new_object(field.schema) if isinstance(field.schema, ObjectSchema) else _without_itself(visit)
+    kind = type(empty)
+    return lambda value: inside(value) if isinstance(value, kind) else _LEAF
+
+
+@derived
+def _new_object(schema: ObjectSchema) -> _Newcomer:
+    names: dict[str, tuple[str, _Newcomer]] = {}
+
+    def visit(value: Any) -> dict[str, Any] | None:
+        found: dict[str, Any] = {}
+        for name, each in value.items():
+            known = names.get(name)
+            if known is None:
+                known = f"f:{name}", _newcomer(property_of(schema, name))
+                if name in schema.properties:
+                    names[name] = known
+            members = known[1](each)
+            if members is not None:
+                found[known[0]] = members
+        return found or None
+
+    return visit
+
+
+def _without_itself(visit: _Visitor) -> _Newcomer:
+    return lambda value: {name: below for name, below in visit(value).items() if name != MEMBER} or None
 
 
 @derived
