@@ -17,7 +17,7 @@ from proa.apiserver.admission import Attributes
 from proa.apiserver.matching import NamespaceLabels, object_matches
 from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
 from proa.apiserver.webhooks.hooks import Concern, Hook, Hooks
-from proa.apiserver.webhooks.metrics import CALLING, INTERNAL, REFUSED, WebhookMetrics
+from proa.apiserver.webhooks.metrics import CALLING, INTERNAL, REFUSED
 from proa.apiserver.webhooks.review import Response, checked, patch_of, refusal, review, review_version
 from proa.apiserver.webhooks.versions import Documents
 from proa.machinery import status as failures
@@ -39,7 +39,6 @@ class Server(Protocol):
     """What of the API server webhooks need."""
 
     webhooks: WebhookClient
-    webhook_metrics: WebhookMetrics
 
     def resources(self) -> tuple[Resource[Any], ...]: ...
     def registry(self, resource: Resource[Any]) -> Registry: ...
@@ -92,7 +91,7 @@ class Webhooks:
         match = await self._conditions_of(hook).evaluate(seen)
         if match.error is None:
             if not match.matches:
-                self.server.webhook_metrics.excluded(hook.name, self._kind, attributes.operation)
+                self.server.webhooks.metrics.excluded(hook.name, self._kind, attributes.operation)
             return match.matches
         if hook.ignores_failure:
             log.warning("match conditions of webhook %s failed, it is not asked: %s", hook.name, match.error)
@@ -127,7 +126,7 @@ class Webhooks:
             if not ignored:
                 raise failures.internal_error(why) from None
             log.warning("%s: failing open", why)
-            self.server.webhook_metrics.failed_open(hook.name, self._kind)
+            self.server.webhooks.metrics.failed_open(hook.name, self._kind)
             kind = "mutation" if self._mutating else "validating"
             where = f"round_{attributes.round}_index_{concern.position}"
             attributes.annotations[f"failed-open.{kind}.webhook.admission.k8s.io/{where}"] = hook.name
@@ -144,7 +143,7 @@ class Webhooks:
         return answer
 
     def _count(self, hook: Hook, attributes: Attributes, took: float, code: int, error: str | None = None) -> None:
-        self.server.webhook_metrics.asked(hook.name, self._kind, attributes.operation, took, code, error)
+        self.server.webhooks.metrics.asked(hook.name, self._kind, attributes.operation, took, code, error)
 
     async def _answer(self, hook: Hook, attributes: Attributes, documents: Documents) -> Answer:
         version = review_version(hook.spec.admissionReviewVersions)

@@ -24,7 +24,9 @@ import aiohttp
 import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from proa.apiserver.webhooks.metrics import WebhookMetrics
 from proa.base.errors import ProaError
+from proa.base.metrics import Metrics
 from proa.machinery import status as failures
 from proa.machinery.fields import quoted
 
@@ -54,9 +56,10 @@ class WebhookFailure(ProaError):
 
 
 class WebhookClient:
-    """Posts to webhooks. Nothing is opened before the first call; `close` ends what was."""
+    """Posts to webhooks. Nothing is opened before the first call; `close` ends what was. Callers count in `metrics`."""
 
-    def __init__(self, services: ServiceResolver) -> None:
+    def __init__(self, services: ServiceResolver, metrics: WebhookMetrics | None = None) -> None:
+        self.metrics = metrics or WebhookMetrics(Metrics())
         self._services = services
         self._session: aiohttp.ClientSession | None = None
         self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from random import Random
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -41,8 +42,12 @@ class _Answer(msgspec.Struct, frozen=True):
     response: _Response | None = None
 
 
-class _Malformed(Exception):
-    """What is wrong with an answer."""
+class _Failed(Exception):
+    """Why there is nothing converted."""
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.kind = f"conversion_webhook_{kind}_failure"
 
 
 class WebhookConverter:
@@ -60,68 +65,79 @@ class WebhookConverter:
         if not asked:
             return [dict(each) for each in documents]
         of = f"conversion webhook for {asked[0]['apiVersion']}, Kind={asked[0]['kind']}"
+        began = monotonic()
         try:
-            answers = await self._ask(asked, api_version)
-        except (WebhookFailure, _Malformed) as failure:
-            raise _error(f"{of} failed: {failure}") from None
+            made = await self._converted(asked, api_version)
+        except _Failed as failure:
+            self._client.metrics.converted(monotonic() - began, failure.kind)
+            raise StatusError(Status(status="Failure", message=f"{of} {failure}", code=500)) from None
+        self._client.metrics.converted(monotonic() - began)
+        found = iter(made)
+        return [dict(each) if each["apiVersion"] == api_version else next(found) for each in documents]
+
+    async def _converted(self, asked: Sequence[Mapping[str, Any]], api_version: str) -> list[Document]:
+        answers = await self._ask(asked, api_version)
         if len(answers) != len(asked):
-            raise _error(f"{of} returned {len(answers)} objects, expected {len(asked)}")
+            raise _Failed("partial_response", f"returned {len(answers)} objects, expected {len(asked)}")
         made = []
         for position, (original, converted) in enumerate(zip(asked, answers, strict=True)):
             try:
                 made.append(_accepted(original, converted, api_version))
-            except _Malformed as wrong:
-                raise _error(f"{of} returned invalid converted object at index {position}: {wrong}") from None
-        found = iter(made)
-        return [dict(each) if each["apiVersion"] == api_version else next(found) for each in documents]
+            except ValueError as wrong:
+                why = f"returned invalid converted object at index {position}: {wrong}"
+                raise _Failed("invalid_converted_object", why) from None
+        return made
 
     async def _ask(self, documents: Sequence[Mapping[str, Any]], api_version: str) -> list[Any]:
         version = next((each for each in self._versions if each in _KNOWN), None)
         if version is None:
-            raise _Malformed("no supported conversion review versions")
+            raise _Failed("call", "failed: no supported conversion review versions")
         uid = new_uid(self._random)
         request = {"uid": uid, "desiredAPIVersion": api_version, "objects": list(documents)}
         review = {"kind": "ConversionReview", "apiVersion": f"{_GROUP}/{version}", "request": request}
-        answer = await self._client.call(self._config, review, _SECONDS)
+        try:
+            answer = await self._client.call(self._config, review, _SECONDS)
+        except WebhookFailure as failure:
+            raise _Failed("call", f"failed: {failure.reason}") from None
         try:
             found = msgspec.convert(answer, _Answer)
         except msgspec.ValidationError as error:
-            raise _Malformed(f"json: cannot unmarshal: {error}") from None
+            raise _malformed(f"json: cannot unmarshal: {error}") from None
         if version == "v1" and (found.apiVersion, found.kind) != (f"{_GROUP}/v1", "ConversionReview"):
-            raise _Malformed(
+            raise _malformed(
                 f"expected webhook response of {_GROUP}/v1, Kind=ConversionReview, got {found.apiVersion}, "
                 f"Kind={found.kind}"
             )
         response = found.response
         if response is None:
-            raise _Malformed("no response provided")
+            raise _malformed("no response provided")
         if version == "v1" and response.uid != uid:
-            raise _Malformed(f"expected response.uid={quoted(uid)}, got {quoted(response.uid)}")
+            raise _malformed(f"expected response.uid={quoted(uid)}, got {quoted(response.uid)}")
         if response.result.status != "Success":
-            raise _Malformed(
+            raise _malformed(
                 response.result.message or f"response.result.status was '{response.result.status}', not 'Success'"
             )
         return response.convertedObjects or []
 
 
 def _accepted(original: Mapping[str, Any], converted: Any, api_version: str) -> Document:
-    """A converted object with the original's metadata. Raises _Malformed."""
+    """A converted object with the original's metadata. Raises ValueError."""
     if not isinstance(converted, dict):
-        raise _Malformed(f"invalid type, expected an object, got {type(converted).__name__}")
+        raise ValueError(f"invalid type, expected an object, got {type(converted).__name__}")
     if converted.get("apiVersion") != api_version:
         received = converted.get("apiVersion", "")
-        raise _Malformed(f"invalid groupVersion (expected {api_version}, received {received})")
+        raise ValueError(f"invalid groupVersion (expected {api_version}, received {received})")
     if converted.get("kind") != original["kind"]:
-        raise _Malformed(f"invalid kind (expected {original['kind']}, received {converted.get('kind', '')})")
+        raise ValueError(f"invalid kind (expected {original['kind']}, received {converted.get('kind', '')})")
     metadata = converted.get("metadata")
     if metadata is None:
-        raise _Malformed("missing metadata in converted object")
+        raise ValueError("missing metadata in converted object")
     if not isinstance(metadata, dict):
-        raise _Malformed(f"invalid metadata of type {type(metadata).__name__} in converted object")
+        raise ValueError(f"invalid metadata of type {type(metadata).__name__} in converted object")
     before = original["metadata"]
     for field, shown in _IDENTITY:
         if metadata.get(field, "") != before.get(field, ""):
-            raise _Malformed(f"must have the same {shown}: {before.get(field, '')} != {metadata.get(field, '')}")
+            raise ValueError(f"must have the same {shown}: {before.get(field, '')} != {metadata.get(field, '')}")
     kept = {name: value for name, value in before.items() if name not in ("labels", "annotations")}
     for field in ("labels", "annotations"):
         values = metadata.get(field)
@@ -132,9 +148,9 @@ def _accepted(original: Mapping[str, Any], converted: Any, api_version: str) -> 
 
 def _texts(values: Any, field: str) -> dict[str, str]:
     if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
-        raise _Malformed(f"metadata.{field}: expected a map of strings")
+        raise ValueError(f"metadata.{field}: expected a map of strings")
     return values
 
 
-def _error(message: str) -> StatusError:
-    return StatusError(Status(status="Failure", message=message, code=500))
+def _malformed(why: str) -> _Failed:
+    return _Failed("malformed_response", f"failed: {why}")

@@ -1,4 +1,4 @@
-"""How admission webhooks did, under upstream's names, so that existing dashboards and alerts read them."""
+"""How webhooks did, under upstream's names, so that existing dashboards and alerts read them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from proa.base.metrics import Metrics
 
 _PREFIX = "apiserver_admission_"
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10, 25)
+_CONVERSION_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 45, 60)
 
 CALLING = "calling_webhook_error"
 INTERNAL = "apiserver_internal_error"
@@ -43,6 +44,18 @@ class WebhookMetrics:
             "Requests that match conditions kept from a webhook or policy.",
             ("name", "kind", "type", "operation"),
         )
+        ended = ("result", "failure_type")
+        self._conversions = metrics.counter(
+            "apiserver_conversion_webhook_request_total",
+            "Calls of conversion webhooks, by result and kind of failure.",
+            ended,
+        )
+        self._conversion_seconds = metrics.histogram(
+            "apiserver_conversion_webhook_duration_seconds",
+            "Seconds that conversion webhooks took, by result and kind of failure.",
+            ended,
+            buckets=_CONVERSION_BUCKETS,
+        )
 
     def asked(self, name: str, kind: str, operation: str, seconds: float, code: int, error: str | None = None) -> None:
         """One call. error: why the request is rejected, None when it is not."""
@@ -54,6 +67,12 @@ class WebhookMetrics:
 
     def failed_open(self, name: str, kind: str) -> None:
         self._open.labels(name, kind).inc()
+
+    def converted(self, seconds: float, failure: str = "") -> None:
+        """One call of a conversion webhook. failure: its kind, '' when it did what it should."""
+        ended = ("failure" if failure else "success", failure)
+        self._conversions.labels(*ended).inc()
+        self._conversion_seconds.labels(*ended).observe(seconds)
 
     def excluded(self, name: str, kind: str, operation: str) -> None:
         self._excluded.labels(name, "webhook", kind, operation).inc()

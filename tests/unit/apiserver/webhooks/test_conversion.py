@@ -14,6 +14,8 @@ from proa.apiserver.compose import ApiServer
 from proa.apiserver.services import ServiceResolver
 from proa.apiserver.webhooks.client import WebhookClient
 from proa.apiserver.webhooks.conversion import WebhookConverter
+from proa.apiserver.webhooks.metrics import WebhookMetrics
+from proa.base.metrics import Metrics
 from proa.machinery.status import StatusError
 
 Document = dict[str, Any]
@@ -148,6 +150,22 @@ async def test_a_wrong_answer_is_an_error_that_says_what_is_wrong(
         await converter.convert([thing("a")], V2)
     assert caught.value.code == 500
     assert caught.value.message.endswith(why)
+
+
+async def test_conversions_are_counted(server: ApiServer, backend: WebhookServer) -> None:
+    metrics = Metrics()
+    client = WebhookClient(ServiceResolver(server.client_for(ADMIN), Random(1)), WebhookMetrics(metrics))
+    webhook = {"clientConfig": backend.client_config("/convert"), "conversionReviewVersions": ["v1"]}
+    converter = WebhookConverter(client, webhook, Random(1))
+    await converter.convert([thing("a")], V2)
+    backend.answers["/convert"] = converting(dict, convertedObjects=[])
+    with pytest.raises(StatusError):
+        await converter.convert([thing("a")], V2)
+    await client.close()
+    lines = metrics.exposition().decode().splitlines()
+    name, failure = "apiserver_conversion_webhook_request_total", "conversion_webhook_partial_response_failure"
+    assert f'{name}{{failure_type="",result="success"}} 1.0' in lines
+    assert f'{name}{{failure_type="{failure}",result="failure"}} 1.0' in lines
 
 
 async def test_a_converter_that_cannot_be_reached_fails_the_request(
