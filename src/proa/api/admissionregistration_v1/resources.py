@@ -17,6 +17,11 @@ from proa.api.admissionregistration_v1 import (
     ValidatingWebhookConfigurationList,
     columns,
 )
+from proa.api.admissionregistration_v1.policy_strategies import (
+    MutatingPolicyStrategy,
+    PolicyBindingStrategy,
+    ValidatingPolicyStrategy,
+)
 from proa.api.admissionregistration_v1.webhook_strategies import WebhookConfigurationStrategy
 from proa.machinery.resource import STATUS, Resource
 
@@ -33,6 +38,7 @@ MUTATING_ADMISSION_POLICIES = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.MUTATING_ADMISSION_POLICIES,
+    strategy=MutatingPolicyStrategy(),
 )
 
 MUTATING_ADMISSION_POLICY_BINDINGS = Resource(
@@ -46,6 +52,7 @@ MUTATING_ADMISSION_POLICY_BINDINGS = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.ADMISSION_POLICY_BINDINGS,
+    strategy=PolicyBindingStrategy(mutating=True),
 )
 
 MUTATING_WEBHOOK_CONFIGURATIONS = Resource(
@@ -74,6 +81,7 @@ VALIDATING_ADMISSION_POLICIES = Resource(
     subresources=(STATUS,),
     has_generation=True,
     columns=columns.VALIDATING_ADMISSION_POLICIES,
+    strategy=ValidatingPolicyStrategy(),
 )
 
 VALIDATING_ADMISSION_POLICY_BINDINGS = Resource(
@@ -87,6 +95,7 @@ VALIDATING_ADMISSION_POLICY_BINDINGS = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.ADMISSION_POLICY_BINDINGS,
+    strategy=PolicyBindingStrategy(mutating=False),
 )
 
 VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(

@@ -24,6 +24,7 @@ from proa.apiserver.plugins.default_storage_class import DefaultStorageClass
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
 from proa.apiserver.plugins.event_rate_limit import EventRateLimit
 from proa.apiserver.plugins.limit_ranger import LimitRanger
+from proa.apiserver.plugins.mutating_admission_policy import MutatingAdmissionPolicies
 from proa.apiserver.plugins.mutating_webhooks import MutatingWebhooks
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
 from proa.apiserver.plugins.node_restriction import NodeRestriction
@@ -40,6 +41,7 @@ from proa.apiserver.plugins.runtime_class import RuntimeClass
 from proa.apiserver.plugins.service_account import ServiceAccount
 from proa.apiserver.plugins.storage_object_in_use_protection import StorageObjectInUseProtection
 from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByCondition
+from proa.apiserver.plugins.validating_admission_policy import ValidatingAdmissionPolicies
 from proa.apiserver.plugins.validating_webhooks import ValidatingWebhooks
 from proa.base.errors import ProaError
 
@@ -66,8 +68,10 @@ PLUGINS: tuple[type[Any], ...] = (
     DefaultIngressClass,
     PodTopologyLabels,
     PodResizeValidator,
+    MutatingAdmissionPolicies,
     MutatingWebhooks,
     PodQuality,
+    ValidatingAdmissionPolicies,
     ValidatingWebhooks,
     ResourceQuota,
     NotImplementedWarnings,

@@ -6,7 +6,7 @@ libraries and variables Kubernetes has (`machinery.expressions`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any
 
@@ -110,17 +110,37 @@ class Environment:
             raise CompileError(str(found))
         return found
 
+    def _names(self) -> Mapping[str, Type]:
+        """What an identifier may mean: a variable, or a type."""
+        known = {name: types.type_of(each) for name, each in self._types.items()} | self.variables
+        families = [each.family for each in self.libraries if each.family is not None]
+        return _Families(known, families) if families else known
+
     def _compile(self, source: str) -> Program:
         tree = parse(source)
-        names = {name: types.type_of(each) for name, each in self._types.items()}
         try:
-            issues = check(tree, {**names, **self.variables}, self._functions, LITERALS)
+            issues = check(tree, self._names(), self._functions, LITERALS)
             if issues:
                 raise CompileError(render(source, issues))
             constants = {name: each for name, each in self._types.items() if name not in self.variables}
             return Program(source, tree, Plan(tree, constants, self._functions), self._functions, self.limit)
         except RecursionError:
             raise CompileError(render(source, [Issue(-1, f"expression recursion limit exceeded: {DEEPEST}")])) from None
+
+
+class _Families(dict[str, Type]):
+    """Names that are known, and those of the types that a family finds."""
+
+    def __init__(self, known: Mapping[str, Type], families: Sequence[Callable[[str], Type | None]]) -> None:
+        super().__init__(known)
+        self._families = families
+
+    def get(self, name: str, default: Any = None) -> Any:
+        found = super().get(name)
+        if found is None:
+            made = next((made for each in self._families if (made := each(name)) is not None), None)
+            found = types.type_of(made) if made is not None else default
+        return found
 
 
 @lru_cache(maxsize=64)

@@ -60,10 +60,14 @@ class Function:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Library:
-    """Functions, and the names of types, that come together. Each is itself, whatever it contains."""
+    """Functions, and the names of types, that come together. Each is itself, whatever it contains.
+
+    family: finds types of which there are too many to name them.
+    """
 
     functions: tuple[Function, ...]
     types: Mapping[str, Type] = field(default_factory=dict)
+    family: Callable[[str], Type | None] | None = None
 
 
 def function(name: str, *overloads: Overload, cost: CallCost | None = None) -> Function:
