@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from proa.api.core_v1 import PersistentVolumeClaim, Pod, ResourceQuota, Service
+from proa.api.resource_v1 import ResourceClaim
 from proa.rules.quota import Limited, QuotaRefusedError, Request, charge, evaluator_of, sources_of, total
 from proa.rules.quota.scopes import Scope, claim_matches, pod_matches
 
@@ -96,6 +97,22 @@ def test_a_claim_is_charged_to_its_storage_class_too_and_for_what_it_was_given_w
         "requests.storage": "2Gi",
         "gold.storageclass.storage.k8s.io/persistentvolumeclaims": "1",
         "gold.storageclass.storage.k8s.io/requests.storage": "2Gi",
+    }
+
+
+def test_a_claim_of_devices_is_charged_the_most_it_may_get() -> None:
+    def of(name: str, count: int = 0, mode: str = "ExactCount") -> dict[str, Any]:
+        return {"name": name, "deviceClassName": name, "allocationMode": mode, "count": count}
+
+    requests = [
+        {"name": "a", "exactly": of("gpu", 2)},
+        {"name": "b", "firstAvailable": [of("gpu", 1), of("gpu", 3), of("nic", mode="All")]},
+    ]
+    claim = msgspec.convert({"metadata": {"name": "c"}, "spec": {"devices": {"requests": requests}}}, ResourceClaim)
+    assert usage("resourceclaims.resource.k8s.io", claim) == {
+        "count/resourceclaims.resource.k8s.io": "1",
+        "gpu.deviceclass.resource.k8s.io/devices": "5",
+        "nic.deviceclass.resource.k8s.io/devices": "32",
     }
 
 

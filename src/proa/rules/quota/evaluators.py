@@ -1,4 +1,5 @@
-"""How objects are measured: one evaluator for pods, services and claims each, and one that counts any other resource.
+"""How objects are measured: one evaluator for pods, services, claims of storage and of devices each, and one that counts
+any other resource.
 
 Source: the quota evaluators of upstream. `pods` and compute resources are charged only while a pod has not ended;
 `count/pods` is charged for every stored one.
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 from proa.api.core_v1 import Container, PersistentVolumeClaim, Pod, Service
 from proa.api.core_v1 import ScopedResourceSelectorRequirement as Scope
+from proa.api.resource_v1 import ResourceClaim
 from proa.machinery.quantity import Quantity, parse
 from proa.machinery.timestamps import parse as parse_time
 from proa.rules.pods import is_terminal
@@ -198,8 +200,39 @@ class Claims(Count):
         return used
 
 
+class ResourceClaims(Count):
+    """Claims of devices: of each class, the most that may be allocated."""
+
+    _DEVICES = ".deviceclass.resource.k8s.io/devices"
+    _MOST = 32  # of one claim
+
+    def handles(self, operation: str, subresource: str) -> bool:
+        return operation in ("CREATE", "UPDATE") and not subresource
+
+    def names(self, names: Iterable[str]) -> list[str]:
+        return [each for each in names if each == COUNT_PREFIX + self.qualified or each.endswith(self._DEVICES)]
+
+    def usage(self, obj: ResourceClaim, now: datetime) -> Quantities:
+        devices: dict[str, int] = {}
+        for request in obj.spec.devices.requests:
+            choices = request.firstAvailable or ((request.exactly,) if request.exactly is not None else ())
+            most: dict[str, int] = {}
+            for each in choices:
+                count = self._MOST if each.allocationMode == "All" else each.count or 1
+                most[each.deviceClassName] = max(count, most.get(each.deviceClassName, 0))
+            for name, count in most.items():
+                devices[name] = devices.get(name, 0) + count
+        used = {f"{name}{self._DEVICES}": Quantity.of(count) for name, count in devices.items()}
+        return {COUNT_PREFIX + self.qualified: _ONE, **used}
+
+
 _STATUS_UPDATE = ("UPDATE", "status")
-EVALUATORS: tuple[Evaluator, ...] = (Pods("pods"), Services("services"), Claims("persistentvolumeclaims"))
+EVALUATORS: tuple[Evaluator, ...] = (
+    Pods("pods"),
+    Services("services"),
+    Claims("persistentvolumeclaims"),
+    ResourceClaims("resourceclaims.resource.k8s.io"),
+)
 _BY_NAME = {each.qualified: each for each in EVALUATORS}
 
 
