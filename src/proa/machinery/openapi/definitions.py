@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from proa.machinery.declare import Object
+from proa.machinery.descriptions import description
 from proa.machinery.openapi import custom
 from proa.machinery.openapi.custom import GVK_EXTENSION, kind_extension
 from proa.machinery.schema import (
@@ -41,6 +43,16 @@ _DESCRIPTIONS = {
     "runtime.RawExtension": "Any object.",
     "v1.Patch": "A patch in the form its content type says.",
 }
+
+
+_ANYWHERE = {
+    "apiVersion": "The group and version this object is written in.",
+    "kind": "What kind of object this is.",
+}
+
+
+def _told(declared: type[Object]) -> str:
+    return description(declared) or inspect.cleandoc(declared.__dict__.get("__doc__") or "")
 
 
 class Dialect:
@@ -94,14 +106,16 @@ class Dialect:
         if schema.published is not None:
             return custom.definition(schema, modern=self._modern, reference=self.reference)
         found: dict[str, Any] = {}
-        if schema.type is not None and (text := schema.type.__dict__.get("__doc__")):
-            found["description"] = inspect.cleandoc(text)
+        if schema.type is not None and (text := _told(schema.type)):
+            found["description"] = text
         found["type"] = "object"
         required = sorted(each.name for each in schema.properties.values() if each.facts.required)
         if required:
             found["required"] = required
         if schema.properties:
-            found["properties"] = {name: self._property(schema.properties[name]) for name in sorted(schema.properties)}
+            found["properties"] = {
+                name: self._property(schema.properties[name], schema.type) for name in sorted(schema.properties)
+            }
         if schema.map_type:
             found["x-kubernetes-map-type"] = schema.map_type
         if schema.preserve_unknown:
@@ -118,10 +132,12 @@ class Dialect:
             return [(group, version, schema.name) for group, version in self._groups]
         return [schema.gvk] if schema.gvk else []
 
-    def _property(self, known: Property) -> dict[str, Any]:
+    def _property(self, known: Property, owner: type[Object] | None) -> dict[str, Any]:
         facts = known.facts
         found = self.use(known.schema)
         extras: dict[str, Any] = {}
+        if owner is not None and (text := description(owner, known.name) or _ANYWHERE.get(known.name, "")):
+            extras["description"] = text
         if self._modern:
             if facts.default is not msgspec.UNSET:
                 extras["default"] = facts.default
