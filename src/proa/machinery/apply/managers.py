@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from proa.machinery.apply import last_applied
 from proa.machinery.apply.fieldset import (
     FieldSet,
     changes,
@@ -34,6 +35,7 @@ APPLY = "Apply"
 UPDATE = "Update"
 MAX_UPDATE_MANAGERS = 10
 ANCIENT = "ancient-changes"
+BEFORE = "before-first-apply"
 
 Document = dict[str, Any]
 
@@ -146,8 +148,8 @@ def track_update(
         entries = _entries(new)
     else:
         entries = []
-    if not written and not removed:
-        return _with_entries(new, entries)
+    if not entries or not (written or removed):
+        return _with_entries(new, entries)  # what nobody manages stays so until somebody applies it
     touched = unite((written, removed))
     kept: list[_Entry] = []
     mine: _Entry | None = None
@@ -191,6 +193,9 @@ def server_side_apply(
     root = Property("", schema)
     current: Document = dict(live) if live is not None else {}
     entries = _entries(current)
+    if live is not None and not entries:
+        nobody = replace(writer, manager=BEFORE, operation=UPDATE, subresource="")
+        entries = [_Entry(nobody, fields_of_new(_bare(live), schema))]
     identity = _Entry(writer, {}).identity
     mine = next((each for each in entries if each.identity == identity), None)
     # The same manager may have applied another version of the API before: that ownership moves too.
@@ -216,11 +221,17 @@ def server_side_apply(
     conflicts = [(each, intersection(each.fields, written)) for each in others]
     conflicts = [(each, common) for each, common in conflicts if common]
     if conflicts and not force:
-        raise _conflict(conflicts)
+        if writer.manager == last_applied.MANAGER:
+            allowed = last_applied.still_said(current, writer.api_version, root)
+            conflicts = [(each, left) for each, common in conflicts if (left := difference(common, allowed))]
+        if conflicts:
+            raise _conflict(conflicts)
     touched = unite((written, removed))
     others = [replace(each, fields=difference(each.fields, touched)) for each in others]
     unchanged = mine is not None and mine.fields == wanted and _bare(current) == _bare(result)
     entry = mine if unchanged and mine is not None else _Entry(writer, wanted)
+    if writer.manager == last_applied.MANAGER:
+        result = last_applied.brought_up_to_date(result, applied)
     return _with_entries(result, [*others, entry])
 
 

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -235,3 +236,50 @@ def test_an_element_that_is_applied_no_more_leaves_with_what_others_wrote_into_i
 def test_lists_that_cannot_be_merged_are_refused(containers: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(StatusError, match=message):
         server_side_apply(None, {"spec": {"containers": containers}}, schema_of(Pod), applier("me"))
+
+
+# --- beginning to apply what was written otherwise ---
+
+
+def test_what_nobody_manages_is_owned_by_no_update_and_by_the_time_before_at_the_first_apply() -> None:
+    bare = config(a="1", b="1")
+    updated = track_update(bare, config(a="2", b="1"), CONFIG_MAP, updater("editor"))
+    assert owners(updated) == {}
+    with pytest.raises(StatusError, match=r'conflict with "before-first-apply" using v1 at T1: \.data\.a'):
+        server_side_apply(bare, config(a="3"), CONFIG_MAP, applier("me"))
+    applied = server_side_apply(bare, config(a="3"), CONFIG_MAP, applier("me"), force=True)
+    assert owners(applied) == {"before-first-apply": {"f:data": {".": {}, "f:b": {}}}, "me": {"f:data": {"f:a": {}}}}
+
+
+def client_applied(stored: dict[str, str], said: dict[str, str]) -> dict[str, Any]:
+    """A config map as `kubectl apply` leaves it, with what has become of its data."""
+    annotation = json.dumps(config(**said))
+    document = config(**stored)
+    document["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": annotation}
+    return track_update(None, document, CONFIG_MAP, updater("kubectl-client-side-apply"))
+
+
+def test_kubectl_takes_over_what_its_client_side_apply_said() -> None:
+    live = client_applied({"a": "1"}, {"a": "1"})
+    applied = server_side_apply(live, config(a="2"), CONFIG_MAP, applier("kubectl"))
+    assert applied["data"] == {"a": "2"}
+    said = json.loads(applied["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"])
+    assert said["data"] == {"a": "2"}
+    with pytest.raises(StatusError, match="conflict"):
+        server_side_apply(live, config(a="2"), CONFIG_MAP, applier("another"))
+
+
+def test_kubectl_does_not_take_over_what_somebody_changed_since() -> None:
+    live = client_applied({"a": "1", "b": "changed"}, {"a": "1", "b": "1"})
+    with pytest.raises(StatusError, match=r"1 conflict: .*: \.data\.b"):
+        server_side_apply(live, config(a="2", b="2"), CONFIG_MAP, applier("kubectl"))
+
+
+@pytest.mark.parametrize(
+    "said", ["", "{", "[]", "7", '{"apiVersion":"v1","data":7}', '{"apiVersion":"v2"}', "[" * 9999]
+)
+def test_an_annotation_that_says_nothing_allows_nothing(said: str) -> None:
+    live = client_applied({"a": "1"}, {})
+    live["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = said
+    with pytest.raises(StatusError, match="1 conflict"):
+        server_side_apply(live, config(a="2"), CONFIG_MAP, applier("kubectl"))
