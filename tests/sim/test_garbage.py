@@ -199,7 +199,7 @@ def test_a_deleted_namespace_takes_everything_along_pods_first(simulate):
         assert going.status.phase == "Terminating"
         remaining = next(each for each in going.status.conditions if each.type == "NamespaceContentRemaining")
         assert (remaining.status, remaining.reason) == ("True", "SomeResourcesRemain")
-        assert "pods has 3 resource instances" in remaining.message
+        assert "pods. has 3 resource instances" in remaining.message
         assert await plane.get(CONFIG_MAPS, "settings", "team"), "pods may still need it"
         with pytest.raises(StatusError) as refused:
             await plane.client.create(CONFIG_MAPS, config_map("late", namespace="team"))

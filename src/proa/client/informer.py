@@ -309,6 +309,7 @@ class Informers:
         self.client = client
         self._scope = TaskScope("informers", on_error=on_error)
         self._informers: dict[tuple[Resource[Any], str, str, str], Informer[Any]] = {}
+        self._running: dict[Informer[Any], asyncio.Task[None]] = {}
         self._started = False
 
     def informer(
@@ -322,6 +323,13 @@ class Informers:
             if self._started:
                 self._run(informer)
         return informer
+
+    def forget(self, informer: Informer[Any]) -> None:
+        """Stop an informer for everybody: what it watches is served no more."""
+        self._informers = {key: each for key, each in self._informers.items() if each is not informer}
+        task = self._running.pop(informer, None)
+        if task is not None:
+            task.cancel()
 
     async def start(self) -> None:
         if self._started:
@@ -355,7 +363,7 @@ class Informers:
         await self.close()
 
     def _run(self, informer: Informer[Any]) -> None:
-        self._scope.spawn_forever(informer.run(), name=informer.resource.qualified)
+        self._running[informer] = self._scope.spawn(informer.run(), name=informer.resource.qualified)
 
 
 def _is_from_the_future(error: BaseException) -> bool:

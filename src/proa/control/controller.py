@@ -74,6 +74,9 @@ class Controller:
     def triggers(self) -> Sequence[Trigger]:
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Let go of what was taken beside the triggers."""
+
     async def reconcile(self, key: str) -> Outcome:
         """Take the next step for `key`; it may no longer exist. Raise to be called again after a backoff."""
         raise NotImplementedError
@@ -119,6 +122,7 @@ class ControllerRunner:
         """Cancel what runs and wait for it. What is left undone the next process does: keys come from the API."""
         for disconnect in self._disconnect:
             disconnect()
+        self.controller.close()
         self.controller.queue.shut_down()
         await self._scope.close()
 

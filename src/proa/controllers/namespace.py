@@ -60,7 +60,10 @@ class Remains:
         found: dict[str, str] = {}
         if discovery.failures:
             failed = ", ".join(f"{name}: {why}" for name, why in sorted(discovery.failures.items()))
-            found["NamespaceDeletionDiscoveryFailure"] = f"Discovery failed for some groups, {failed}"
+            found["NamespaceDeletionDiscoveryFailure"] = (
+                f"Discovery failed for some groups, {len(discovery.failures)} failing: "
+                f"unable to retrieve the complete list of server APIs: {failed}"
+            )
         if self.errors:
             found["NamespaceDeletionContentFailure"] = (
                 f"Failed to delete all resource types, {len(self.errors)} remaining: {', '.join(sorted(self.errors))}"
@@ -169,7 +172,7 @@ class NamespaceController(Controller):
             remains.errors.append(f"{served.qualified}: {error}")
             return
         if items:
-            remains.objects[served.qualified] = len(items)
+            remains.objects[f"{served.plural}.{served.group}"] = len(items)
         for item in items:
             for finalizer in item["metadata"].get("finalizers", ()):
                 remains.finalizers[finalizer] = remains.finalizers.get(finalizer, 0) + 1

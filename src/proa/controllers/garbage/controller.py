@@ -1,8 +1,9 @@
 """The garbage collector's work: for one object, whether its owners still want it, or its dependents still hold it.
 
 An owner counts as absent only when the API itself says so, by uid: a copy may be behind. Owner references across
-namespaces are invalid: such an owner does not exist. Kinds that are not watched here (custom resources) are looked up
-in the API when a dependent is looked at, and again every so often while they exist.
+namespaces are invalid: such an owner does not exist. Custom resources are watched from the moment their definition is
+established until it goes. Kinds that are not watched here (those of other servers) are looked up in the API when a
+dependent is looked at, and again every so often while they exist.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
+from proa.api.apiextensions_v1.resources import CUSTOM_RESOURCE_DEFINITIONS
+from proa.api.apiextensions_v1.served import resource_of
 from proa.api.groups import resources
 from proa.base.errors import ProaError
 from proa.client.discovery import Discovery, discover
@@ -47,6 +50,44 @@ class GarbageCollector(Controller):
         self._absent: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._events = context.recorder("garbage-collector-controller")
         self._discovery: Discovery | None = None
+        self._custom: dict[str, tuple[Resource[Any], Callable[[], None]]] = {}
+        definitions = context.informer(CUSTOM_RESOURCE_DEFINITIONS)
+        self._stop_following = definitions.on_change(self._definition_changed)
+
+    def close(self) -> None:
+        self._stop_following()
+        for name in [*self._custom]:
+            self._leave(name)
+
+    def _definition_changed(self, old: Any, new: Any) -> None:
+        """Watch what is defined, in the version it is best had in."""
+        name = (new or old).metadata.name
+        resource = resource_of(new)
+        watched = self._custom.get(name)
+        if watched is not None and (watched[0] != resource or resource is None):
+            self._leave(name)
+            watched = None
+        if watched is None and resource is not None:
+            informer = self.context.informer(resource)
+            self._graph.add(resource, informer)
+            changes = self._changes_of(resource)
+
+            def changed(before: Any, after: Any) -> None:
+                for key in changes(before, after):
+                    self.queue.add(key)
+
+            self._custom[name] = resource, informer.on_change(changed)
+
+    def _leave(self, name: str) -> None:
+        """Its objects have gone with the definition; what they owned is looked at once more."""
+        resource, disconnect = self._custom.pop(name)
+        disconnect()
+        informer = self._graph.remove(resource)
+        for obj in informer.list():
+            self._gone(obj)
+            for each in self._graph.dependents(obj.metadata.uid):
+                self.queue.add(each.key)
+        self.context.informers.forget(informer)
 
     @property
     def triggers(self) -> Sequence[Trigger]:
@@ -57,7 +98,10 @@ class GarbageCollector(Controller):
 
         def keys(old: Any, new: Any) -> Iterable[str]:
             if new is None:
-                return [each.key for each in graph.dependents(old.metadata.uid)] + self._waiting_owners(resource, old)
+                dependents = [each.key for each in graph.dependents(old.metadata.uid)]
+                if dependents:
+                    self._gone(old)
+                return dependents + self._waiting_owners(resource, old)
             meta = new.metadata
             if old is None:
                 interesting = bool(meta.ownerReferences) or (meta.deletionTimestamp is not None and meta.finalizers)
@@ -131,6 +175,8 @@ class GarbageCollector(Controller):
     async def _live_owner(self, thing: Thing, reference: OwnerReference) -> dict[str, Any] | None:
         """The owner as the API has it; None when it is truly absent."""
         group, _, version = reference.apiVersion.rpartition("/")
+        if (reference.uid, "") in self._absent or (reference.uid, thing.meta.namespace) in self._absent:
+            return None
         resource = self._graph.resource_of(reference)
         if resource is not None:
             namespaced, root = resource.namespaced, resource.plural
@@ -143,8 +189,6 @@ class GarbageCollector(Controller):
             # Nobody can say which namespace was meant, so nobody can say that the owner is gone.
             return {"metadata": {"uid": reference.uid}}
         namespace = thing.meta.namespace if namespaced else ""
-        if (reference.uid, namespace) in self._absent:
-            return None
         prefix = f"/apis/{group}/{version}" if group else f"/api/{version}"
         path = f"{prefix}/namespaces/{namespace}/{root}" if namespace else f"{prefix}/{root}"
         try:
@@ -157,10 +201,17 @@ class GarbageCollector(Controller):
             return found
         if namespace and self._lives_elsewhere(reference, namespace):
             self._tell_invalid(thing, reference, f"the owner is not in namespace {namespace}")
-        self._absent[reference.uid, namespace] = None
+        self._remember_absent(reference.uid, namespace)
+        return None
+
+    def _gone(self, owner: Any) -> None:
+        """An owner that was seen to go need not be asked for; its kind may even be gone with it."""
+        self._remember_absent(owner.metadata.uid, owner.metadata.namespace)
+
+    def _remember_absent(self, uid: str, namespace: str) -> None:
+        self._absent[uid, namespace] = None
         if len(self._absent) > ABSENT_REMEMBERED:
             self._absent.popitem(last=False)
-        return None
 
     def _lives_elsewhere(self, reference: OwnerReference, namespace: str) -> bool:
         resource = self._graph.resource_of(reference)

@@ -71,16 +71,31 @@ class Graph:
     """See the module."""
 
     def __init__(self, informers: dict[Resource[Any], Informer[Any]]) -> None:
-        self._informers = informers
-        self._by_name = {resource.qualified: resource for resource in informers}
-        self._by_kind = {(resource.group, resource.kind): resource for resource in informers}
-        for informer in informers.values():
-            informer.add_index(OWNER_INDEX, _owner_uids)
+        self._informers: dict[Resource[Any], Informer[Any]] = {}
+        self._by_name: dict[str, Resource[Any]] = {}
+        self._by_kind: dict[tuple[str, str], Resource[Any]] = {}
+        for resource, informer in informers.items():
+            self.add(resource, informer)
+
+    def add(self, resource: Resource[Any], informer: Informer[Any]) -> None:
+        """Take in the objects of one more resource."""
+        informer.add_index(OWNER_INDEX, _owner_uids)
+        self._informers[resource] = informer
+        self._by_name[resource.qualified] = resource
+        self._by_kind[resource.group, resource.kind] = resource
+
+    def remove(self, resource: Resource[Any]) -> Informer[Any]:
+        """Leave out a resource that is served no more; its informer."""
+        del self._by_name[resource.qualified]
+        del self._by_kind[resource.group, resource.kind]
+        return self._informers.pop(resource)
 
     def thing(self, key: str) -> Thing | None:
         """The object of a work key."""
         qualified, _, name = key.partition("|")
-        resource = self._by_name[qualified]
+        resource = self._by_name.get(qualified)
+        if resource is None:
+            return None
         obj = self._informers[resource].get(name)
         return Thing(resource, obj) if obj is not None else None
 
@@ -100,6 +115,6 @@ class Graph:
 
     def dependents(self, uid: str) -> Iterator[Thing]:
         """Everything that names this owner."""
-        for resource, informer in self._informers.items():
+        for resource, informer in list(self._informers.items()):
             for obj in informer.by_index(OWNER_INDEX, uid):
                 yield Thing(resource, obj)
