@@ -102,11 +102,12 @@ def test_a_claim_is_charged_to_its_storage_class_too_and_for_what_it_was_given_w
 
 def test_a_claim_of_devices_is_charged_the_most_it_may_get() -> None:
     def of(name: str, count: int = 0, mode: str = "ExactCount") -> dict[str, Any]:
-        return {"name": name, "deviceClassName": name, "allocationMode": mode, "count": count}
+        return {"deviceClassName": name, "allocationMode": mode, "count": count}
 
+    several = [of("gpu", 1), of("gpu", 3), of("nic", mode="All")]
     requests = [
         {"name": "a", "exactly": of("gpu", 2)},
-        {"name": "b", "firstAvailable": [of("gpu", 1), of("gpu", 3), of("nic", mode="All")]},
+        {"name": "b", "firstAvailable": [{"name": "x", **each} for each in several]},
     ]
     claim = msgspec.convert({"metadata": {"name": "c"}, "spec": {"devices": {"requests": requests}}}, ResourceClaim)
     assert usage("resourceclaims.resource.k8s.io", claim) == {

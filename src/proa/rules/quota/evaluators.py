@@ -1,4 +1,4 @@
-"""How objects are measured: one evaluator for pods, services, claims of storage and of devices each, and one that counts
+"""How objects are measured: an evaluator for pods, services, claims of storage and of devices each, and one that counts
 any other resource.
 
 Source: the quota evaluators of upstream. `pods` and compute resources are charged only while a pod has not ended;
