@@ -14,7 +14,7 @@ class CapacityRequirements(Object):
 
 class DeviceToleration(Object):
     key: Annotated[str, Field(1)] = ""
-    operator: Annotated[str, Field(2, enum=("Exists", "Equal"))] = ""
+    operator: Annotated[str, Field(2, default="Equal", enum=("Exists", "Equal"))] = ""
     value: Annotated[str, Field(3)] = ""
     effect: Annotated[str, Field(4, enum=("None", "NoSchedule", "NoExecute"))] = ""
     tolerationSeconds: Annotated[Int64 | None, Field(5)] = None

@@ -13,6 +13,12 @@ from proa.api.resource_v1 import (
     ResourceSliceList,
     columns,
 )
+from proa.api.resource_v1.strategies import (
+    DeviceClassStrategy,
+    ResourceClaimStrategy,
+    ResourceClaimTemplateStrategy,
+    ResourceSliceStrategy,
+)
 from proa.machinery.resource import STATUS, Resource
 
 DEVICE_CLASSES = Resource(
@@ -25,6 +31,7 @@ DEVICE_CLASSES = Resource(
     namespaced=False,
     has_generation=True,
     columns=columns.DEVICE_CLASSES,
+    strategy=DeviceClassStrategy(),
 )
 
 RESOURCE_CLAIMS = Resource(
@@ -36,6 +43,7 @@ RESOURCE_CLAIMS = Resource(
     singular="resourceclaim",
     subresources=(STATUS,),
     columns=columns.RESOURCE_CLAIMS,
+    strategy=ResourceClaimStrategy(),
 )
 
 RESOURCE_CLAIM_TEMPLATES = Resource(
@@ -46,6 +54,7 @@ RESOURCE_CLAIM_TEMPLATES = Resource(
     list_type=ResourceClaimTemplateList,
     singular="resourceclaimtemplate",
     columns=columns.RESOURCE_CLAIM_TEMPLATES,
+    strategy=ResourceClaimTemplateStrategy(),
 )
 
 RESOURCE_SLICES = Resource(
@@ -59,6 +68,7 @@ RESOURCE_SLICES = Resource(
     fields=("spec.nodeName", "spec.driver"),
     has_generation=True,
     columns=columns.RESOURCE_SLICES,
+    strategy=ResourceSliceStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (DEVICE_CLASSES, RESOURCE_CLAIMS, RESOURCE_CLAIM_TEMPLATES, RESOURCE_SLICES)
