@@ -45,7 +45,7 @@ class MutatingWebhooks:
     name = "MutatingAdmissionWebhook"
 
     def __init__(self, context: PluginContext) -> None:
-        self._webhooks = webhooks_of(context, MUTATING_WEBHOOK_CONFIGURATIONS, mutating=True)
+        self._webhooks = webhooks_of(context, self.name, MUTATING_WEBHOOK_CONFIGURATIONS, mutating=True)
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return self._webhooks is not None and not configures_admission(resource)

@@ -20,7 +20,7 @@ class ValidatingWebhooks:
     name = "ValidatingAdmissionWebhook"
 
     def __init__(self, context: PluginContext) -> None:
-        self._webhooks = webhooks_of(context, VALIDATING_WEBHOOK_CONFIGURATIONS, mutating=False)
+        self._webhooks = webhooks_of(context, self.name, VALIDATING_WEBHOOK_CONFIGURATIONS, mutating=False)
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return self._webhooks is not None and not configures_admission(resource)

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from proa.apiserver.admission import Attributes
 from proa.apiserver.matching import NamespaceLabels, object_matches
 from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
+from proa.apiserver.webhooks.credentials import Credentials, configured
 from proa.apiserver.webhooks.hooks import Concern, Hook, Hooks
 from proa.apiserver.webhooks.metrics import CALLING, INTERNAL, REFUSED
 from proa.apiserver.webhooks.review import Response, checked, patch_of, refusal, review, review_version
@@ -51,24 +52,33 @@ class Answer(NamedTuple):
     patch: Sequence[Any]
 
 
-def webhooks_of(context: PluginContext, configurations: Resource[Any], *, mutating: bool) -> Webhooks | None:
-    """None where there is no server, or where it serves no such configurations."""
-    server = context.server
+def webhooks_of(
+    context: PluginContext, plugin: str, configurations: Resource[Any], *, mutating: bool
+) -> Webhooks | None:
+    """None where there is no server, or where it serves no such configurations. Raises CredentialsError."""
+    server, credentials = context.server, configured(plugin, context.configuration.get(plugin, {}))
     if server is None or configurations not in server.resources():
         return None
-    return Webhooks(context, server, configurations, mutating=mutating)
+    return Webhooks(context, server, configurations, credentials, mutating=mutating)
 
 
 class Webhooks:
     """The webhooks of one kind of configuration. mutating: whether their answers may change the object."""
 
     def __init__(
-        self, context: PluginContext, server: Server, configurations: Resource[Any], *, mutating: bool
+        self,
+        context: PluginContext,
+        server: Server,
+        configurations: Resource[Any],
+        credentials: Credentials | None,
+        *,
+        mutating: bool,
     ) -> None:
         self._context = context
         self.server = server
         self._namespaces = NamespaceLabels(context.client, context.informers)
         self._conditions: WeakKeyDictionary[Hook, MatchConditions] = WeakKeyDictionary()
+        self._credentials = credentials
         self._mutating = mutating
         self._kind = "admit" if mutating else "validating"
         self.hooks = Hooks(context.informers, configurations, server.resources)
@@ -150,7 +160,8 @@ class Webhooks:
         uid = new_uid(self._context.random)
         question = review(version, uid, attributes, documents.resource, documents.document, documents.old)
         try:
-            found = await self.server.webhooks.call(hook.target, question, hook.timeout)
+            tls, headers = await self._credentials.towards(hook.target) if self._credentials else (None, None)
+            found = await self.server.webhooks.call(hook.target, question, hook.timeout, tls=tls, headers=headers)
         except WebhookFailure as failure:
             raise WebhookFailure(f"failed to call webhook: {failure.reason}", failure.code) from None
         response = checked(found, version, uid, mutating=self._mutating)

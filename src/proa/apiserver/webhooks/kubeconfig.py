@@ -33,7 +33,7 @@ class KubeconfigWebhook:
     async def ask(self, body: Mapping[str, Any], timeout: float = TIMEOUT) -> Document:
         """The answer; asked again where that may help. Raises WebhookFailure."""
         config = {"url": self._connection.server}
-        headers = await self._headers()
+        headers = await authorization(self._connection)
         for attempt in range(_TRIES):
             if attempt:
                 await asyncio.sleep(self._retry.delay(attempt - 1))
@@ -44,13 +44,15 @@ class KubeconfigWebhook:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    async def _headers(self) -> dict[str, str]:
-        connection, token = self._connection, self._connection.token
-        if connection.token_file:
-            token = (await asyncio.to_thread(Path(connection.token_file).read_text)).strip()
-        if token:
-            return {"Authorization": f"Bearer {token}"}
-        if connection.username:
-            pair = b64encode(f"{connection.username}:{connection.password}".encode()).decode()
-            return {"Authorization": f"Basic {pair}"}
-        return {}
+
+async def authorization(connection: Connection) -> dict[str, str]:
+    """The header that says who we are: the token, which a file may renew, or the password."""
+    token = connection.token
+    if connection.token_file:
+        token = (await asyncio.to_thread(Path(connection.token_file).read_text)).strip()
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if connection.username:
+        pair = b64encode(f"{connection.username}:{connection.password}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+    return {}
