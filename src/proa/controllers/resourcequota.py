@@ -2,16 +2,21 @@
 
 Admission charges a quota for what comes (`apiserver.plugins.resource_quota`); here is counted anew when a quota
 changes, when what it counts goes away or needs less, and now and then, because a write may fail after it was charged.
-What a quota counts is watched from the moment the first quota counts it, so that a cluster without quotas pays nothing.
+What a quota counts is watched from the moment the first quota counts it, so that a cluster without quotas pays nothing;
+custom resources too, as long as they are defined. What other servers serve is asked for now and then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from proa.api.apiextensions_v1.resources import CUSTOM_RESOURCE_DEFINITIONS
+from proa.api.apiextensions_v1.served import resource_of
 from proa.api.core_v1 import ResourceQuotaStatus
 from proa.api.core_v1.resources import PERSISTENT_VOLUME_CLAIMS, PODS, RESOURCE_QUOTAS, SERVICES
 from proa.api.groups import resources
@@ -19,15 +24,24 @@ from proa.client.discovery import discover
 from proa.client.informer import NAMESPACE_INDEX, Informer, key_of
 from proa.control.controller import Context, Controller
 from proa.control.outcome import DONE, Outcome, requeue_after
-from proa.control.triggers import For, Trigger
+from proa.control.triggers import For, Maps, Trigger
 from proa.machinery.quantity import parse
 from proa.machinery.resource import Resource
 from proa.machinery.scalars import Quantity
-from proa.rules.quota import evaluator_of, sources_of, total
+from proa.rules.quota import COUNT_PREFIX, evaluator_of, sources_of, total
 
+# Seconds for which what a quota counts may take to be known.
+SYNC = 10.0
 # Seconds until a quota is counted anew, whatever happened; until one is counted again that was just corrected, because
 # what admission charged for may have been on its way; until one that counts a resource nobody watches here is.
 AGAIN, CHECK, UNWATCHED = 300.0, 1.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    resource: Resource[Any]
+    informer: Informer[Any]
+    disconnect: Callable[[], None]
 
 
 class ResourceQuotaController(Controller):
@@ -36,25 +50,48 @@ class ResourceQuotaController(Controller):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._quotas = context.informer(RESOURCE_QUOTAS)
-        self._known = {each.qualified: each for each in resources() if each.namespaced and "watch" in each.verbs}
-        self._watched: dict[str, Informer[Any]] = {}
+        self._definitions = context.informer(CUSTOM_RESOURCE_DEFINITIONS)
+        self._builtin = {each.qualified: each for each in resources() if each.namespaced and "watch" in each.verbs}
+        self._watched: dict[str, _Watched] = {}
+
+    def close(self) -> None:
+        for watched in self._watched.values():
+            watched.disconnect()
 
     @property
     def triggers(self) -> Sequence[Trigger]:
-        return (For(RESOURCE_QUOTAS, when=_is_changed),)
+        return (
+            For(RESOURCE_QUOTAS, when=_is_changed),
+            Maps(CUSTOM_RESOURCE_DEFINITIONS, self._definition_changed),
+        )
+
+    def _definition_changed(self, old: Any, new: Any) -> Iterable[str]:
+        """The quotas that count what is defined; in what version, or whether at all, may be another matter now."""
+        name = (new or old).metadata.name
+        watched = self._watched.get(name)
+        resource = resource_of(new)
+        if watched is not None and watched.resource != resource:
+            self._watched.pop(name).disconnect()
+        if old is None or new is None or resource_of(old) != resource:
+            yield from (key_of(quota) for quota in self._quotas.list() if COUNT_PREFIX + name in quota.spec.hard)
 
     async def reconcile(self, key: str) -> Outcome:
         quota = self._quotas.get(key)
         if quota is None:
             return DONE
-        hard = quota.spec.hard
+        hard, namespace = quota.spec.hard, quota.metadata.namespace
         objects: dict[str, Iterable[Any]] = {}
-        unwatched = sources_of(hard) - self._known.keys()
-        for qualified in sorted(sources_of(hard) & self._known.keys()):
-            informer = self._watch(self._known[qualified])
-            await informer.synced()
-            objects[qualified] = informer.by_index(NAMESPACE_INDEX, quota.metadata.namespace)
-        objects |= await self._listed(quota.metadata.namespace, unwatched)
+        unwatched: list[str] = []
+        for qualified in sorted(sources_of(hard)):
+            resource = self._builtin.get(qualified) or resource_of(self._definitions.get(qualified))
+            if resource is None:
+                unwatched.append(qualified)
+                continue
+            informer = self._watch(resource)
+            async with asyncio.timeout(SYNC):
+                await informer.synced()
+            objects[qualified] = informer.by_index(NAMESPACE_INDEX, namespace)
+        objects |= await self._listed(namespace, unwatched)
         counted = total(quota, objects, self.now())
         used: dict[str, Quantity] = {name: value for name, value in quota.status.used.items() if name in hard}
         used |= {name: str(value) for name, value in counted.items()}
@@ -67,16 +104,17 @@ class ResourceQuotaController(Controller):
 
     def _watch(self, resource: Resource[Any]) -> Informer[Any]:
         """The objects of a resource, whose going away is from now on a reason to count."""
-        informer = self._watched.get(resource.qualified)
-        if informer is None:
-            informer = self._watched[resource.qualified] = self.context.informer(resource)
+        watched = self._watched.get(resource.qualified)
+        if watched is None:
 
             def changed(old: Any, new: Any) -> None:
                 if old is not None and (new is None or _needs_less(resource, old, new)):
                     self._count_again(resource.qualified, old.metadata.namespace)
 
-            informer.on_change(changed)
-        return informer
+            informer = self.context.informer(resource)
+            watched = _Watched(resource, informer, informer.on_change(changed))
+            self._watched[resource.qualified] = watched
+        return watched.informer
 
     def _count_again(self, qualified: str, namespace: str) -> None:
         evaluator = evaluator_of(qualified)
@@ -85,7 +123,7 @@ class ResourceQuotaController(Controller):
                 self.queue.add(key_of(quota))
 
     async def _listed(self, namespace: str, names: Iterable[str]) -> dict[str, Iterable[Any]]:
-        """The objects of resources that are not declared here, custom ones perhaps; none of what is not served."""
+        """The objects of resources that only another server knows; none of what is not served."""
         wanted = set(names)
         if not wanted:
             return {}

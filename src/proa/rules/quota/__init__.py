@@ -5,10 +5,11 @@ adds up a whole namespace. Not here: keeping `status.used` (admission and the Re
 """
 
 from proa.rules.quota.charge import Limited, QuotaRefusedError, Request, charge
-from proa.rules.quota.evaluators import EVALUATORS, IGNORED, Evaluator, evaluator_of
+from proa.rules.quota.evaluators import COUNT_PREFIX, EVALUATORS, IGNORED, Evaluator, evaluator_of
 from proa.rules.quota.total import sources_of, total
 
 __all__ = [
+    "COUNT_PREFIX",
     "EVALUATORS",
     "IGNORED",
     "Evaluator",
