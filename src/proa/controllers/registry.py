@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from proa.control.controller import Context, Controller
 from proa.control.manager import ControllerFactory
+from proa.controllers.bootstrap_tokens import BootstrapSigner, BootstrapTokenCleaner
 from proa.controllers.certificates import CertificateApprover, CertificateCleaner, CertificateSigner
 from proa.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from proa.controllers.deployment import DeploymentController
@@ -25,6 +26,7 @@ from proa.controllers.root_ca import RootCAController
 from proa.controllers.service_account_tokens import ServiceAccountTokenController
 from proa.controllers.serviceaccount import ServiceAccountController
 from proa.controllers.settings import Settings
+from proa.controllers.validating_admission_policy_status import ValidatingAdmissionPolicyStatusController
 from proa.controllers.volume_protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
 CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
@@ -39,6 +41,8 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: EndpointSliceMirroringController(context),
     lambda context, settings: ServiceAccountController(context),
     lambda context, settings: ServiceAccountTokenController(context, settings.token_signer, settings.root_ca),
+    lambda context, settings: BootstrapTokenCleaner(context),
+    lambda context, settings: BootstrapSigner(context),
     lambda context, settings: CertificateApprover(context),
     lambda context, settings: CertificateSigner(context, settings.authority),
     lambda context, settings: CertificateCleaner(context),
@@ -52,6 +56,7 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: NamespaceController(context),
     lambda context, settings: GarbageCollector(context),
     lambda context, settings: ClusterRoleAggregationController(context),
+    lambda context, settings: ValidatingAdmissionPolicyStatusController(context),
     lambda context, settings: NodeIPAMController(context, settings),
     lambda context, settings: NodeLifecycleController(context, settings),
     lambda context, settings: TaintEvictionController(context),
