@@ -118,6 +118,23 @@ def test_a_charge_for_what_was_never_stored_is_corrected(simulate: Any) -> None:
     simulate(body)
 
 
+def test_a_status_that_somebody_changed_is_put_right(simulate: Any) -> None:
+    async def body(plane: Any) -> None:
+        await plane.client.create(RESOURCE_QUOTAS, quota({"pods": "1"}))
+        await plane.until(lambda: used(plane))
+        status = {"status": {"hard": {"pods": "7"}, "used": {"pods": "7"}}}
+        patched = await plane.client.patch(RESOURCE_QUOTAS, "q", "default", status, type="merge", subresource="status")
+        assert patched.status.hard == {"pods": "7"}
+
+        async def right() -> bool:
+            found = (await plane.get(RESOURCE_QUOTAS, "q")).status
+            return (found.hard, found.used) == ({"pods": "1"}, {"pods": "0"})
+
+        await plane.until(right, 2)
+
+    simulate(body)
+
+
 def test_a_dry_run_is_checked_and_not_charged(simulate: Any) -> None:
     async def body(plane: Any) -> None:
         await plane.client.create(RESOURCE_QUOTAS, quota({"pods": "1"}))

@@ -136,8 +136,8 @@ class ResourceQuotaController(Controller):
 
 
 def _is_changed(old: Any, new: Any) -> bool:
-    """Status changes are admission's or our own."""
-    return new is not None and (old is None or old.spec != new.spec)
+    """What is used is admission's to say, and ours; that the limits are those of the spec is ours alone."""
+    return new is not None and (old is None or old.spec != new.spec or not _same(new.status.hard, new.spec.hard))
 
 
 def _needs_less(resource: Resource[Any], old: Any, new: Any) -> bool:
