@@ -21,6 +21,7 @@ from proa.apiserver.conversion import ConvertedView, View, conversion_of
 from proa.apiserver.dispatch import Dispatcher, Handle, Served
 from proa.apiserver.registry import Hooks, Registry
 from proa.apiserver.reply import Reply, Stream, warning_headers
+from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
@@ -77,6 +78,19 @@ class Catalog:
     def stores(self, resource: Resource[Any]) -> bool:
         """Whether a registry serves it: some resources only act or compute."""
         return _identity(resource) in self._registries
+
+    def count(self, info: RequestInfo) -> int:
+        """How many objects a list of what a request asks for has to look at."""
+        registry = self._registries.get((info.group, info.version, info.resource))
+        return registry.cache.size if registry is not None and registry.cache.is_loaded else 0
+
+    def counts(self) -> Iterator[tuple[str, str, int]]:
+        """Group, plural and number of objects of every resource that is stored and loaded."""
+        seen: set[str] = set()
+        for (group, _, plural), registry in self._registries.items():
+            if registry.cache.prefix not in seen and registry.cache.is_loaded:
+                seen.add(registry.cache.prefix)
+                yield group, plural, registry.cache.size
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call it whenever `resources()` has changed."""

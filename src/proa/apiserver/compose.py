@@ -23,10 +23,12 @@ from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator
 from proa.apiserver.actions import Action, PodActions
 from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.aggregation.component import Aggregator
+from proa.apiserver.aggregation.trust import FrontProxy
 from proa.apiserver.allocators.services import ServiceAllocator
 from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces, ensure_priority_classes
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.conversion import View
+from proa.apiserver.deadlines import Deadlines
 from proa.apiserver.dispatch import Dispatcher, Handle
 from proa.apiserver.eviction import EvictionAction
 from proa.apiserver.handlers.connect import Connections
@@ -44,8 +46,9 @@ from proa.apiserver.identity import (
     User,
 )
 from proa.apiserver.inprocess import InProcessClient, LocalRequest
+from proa.apiserver.limiting import Limiter, RequestLimits
 from proa.apiserver.metadata import Document
-from proa.apiserver.metrics import RequestMetrics
+from proa.apiserver.metrics import RequestMetrics, statistic_samples, storage_samples
 from proa.apiserver.options import ReadOptions, WriteOptions
 from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
@@ -60,6 +63,7 @@ from proa.apiserver.webhooks.metrics import WebhookMetrics
 from proa.base.build import KUBERNETES_VERSION
 from proa.base.entropy import BlockRandom
 from proa.base.metrics import Metrics
+from proa.control.controller import Context
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
@@ -85,6 +89,7 @@ class Config:
     random: Random = field(default_factory=BlockRandom)
     resources: Sequence[Resource[Any]] | None = None
     anonymous: bool = True
+    limits: RequestLimits = field(default_factory=RequestLimits)
 
 
 class ApiServer:
@@ -105,15 +110,17 @@ class ApiServer:
         self.families = Metrics()
         self.webhook_metrics = WebhookMetrics(self.families)
         self._builtin = tuple(config.resources if config.resources is not None else builtin_resources())
-        self._dispatcher = Dispatcher(self.access, self.metrics)
+        self._limiter = Limiter(config.limits, self.metrics)
+        self._dispatcher = Dispatcher(self.access, self.metrics, self._limiter.turns)
         self._http = HttpServer(self._dispatcher)
+        self._deadlines = self._dispatcher.deadlines = Deadlines(config.limits.seconds, self._http.handling)
         self._chain = Chain()
         self.catalog = Catalog(config.store, self._dispatcher, self._chain, config.clock, config.random)
         self._issuer: TokenIssuer | None = None
         self._connections: Connections | None = None
         self._proxy = ReverseProxy()
         self.aggregator = Aggregator(self.catalog, self.services, self._proxy)
-        self._dispatcher.remote = self.aggregator.handlers
+        self._dispatcher.objects = self.catalog.count
         self._ready = False
         self._serve_builtin()
         self._serve_paths()
@@ -165,7 +172,16 @@ class ApiServer:
         """Serve."""
         config = self.config
         self.port = await self._http.start(config.host, config.port, config.tls)
+        self._deadlines.start()
         await self.publish()
+
+    async def attend(self, context: Context, authority: str, front_proxy: FrontProxy | None) -> None:
+        """Keep the objects that are about the server itself: API services, flow schemas, priority levels.
+
+        authority, front_proxy: by what other API servers know users and this server.
+        """
+        await self.aggregator.start(context, authority, front_proxy)
+        await self._limiter.start(context)
 
     async def publish(self) -> None:
         """Say in the API where it is served, and be ready; enough where everybody is in this process."""
@@ -178,6 +194,8 @@ class ApiServer:
     async def stop(self) -> None:
         """End watches, close connections and caches; the store is its owner's."""
         self._ready = False
+        self._deadlines.close()
+        await self._limiter.close()
         await self.aggregator.close()
         await self.catalog.close()
         await self._http.stop()
@@ -295,12 +313,17 @@ class ApiServer:
         openapi = OpenApiHandlers(self.catalog.resources, KUBERNETES_VERSION, self.aggregator)
         self.catalog.on_change(discovery.changed)
         self.catalog.on_change(openapi.changed)
-        self.aggregator.on_change(discovery.changed, openapi.changed)
+        self.aggregator.on_change(self._dispatcher.serve_remote, discovery.changed, openapi.changed)
+        self._limiter.attach(self._dispatcher)
         serve("/openapi/v2", openapi.v2)
         serve("/openapi/v3", openapi.index)
         serve("/openapi/v3/", openapi.group)
         serve("/version", version)
-        serve("/metrics", metrics_handler(self.metrics, self.families, self.statistics))
+        serve("/metrics", metrics_handler(self.families))
+        self.families.computed(self.metrics.samples)
+        self.families.computed(self._limiter.samples)
+        self.families.computed(lambda: storage_samples(self.catalog.counts()))
+        self.families.computed(lambda: statistic_samples(self.statistics()))
         serve("/", self._paths)
 
     def _address(self) -> str:

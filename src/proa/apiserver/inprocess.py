@@ -62,6 +62,7 @@ class LocalRequest(Request):
         self.warnings = []
         self.witness = None
         self._query = None
+        self._audit_id = b""
         self._local_body = b"" if body is None else msgspec.json.encode(body)
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:

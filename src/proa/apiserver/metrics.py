@@ -1,86 +1,183 @@
 """Request counts and latencies, in upstream's names, so that existing dashboards read them.
 
-Counting is a dictionary and a bisect, because every request does it; the text is only made when it is asked for. Not
-here: the metrics of other components.
+Requests alike share a `Series`, which whoever handles them keeps, so that counting one is a dictionary and a bisect;
+the text is only made when it is asked for. Not here: the metrics of other components.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from proa.apiserver.requestinfo import RequestInfo
+from proa.base.metrics import HistogramSamples, Samples
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
             30.0, 45.0, 60.0)  # fmt: skip
-_LONG = frozenset({"watch", "connect"})
-_LONG_SUBRESOURCES = frozenset({"exec", "attach", "portforward", "log", "proxy"})
+_VERBS = {"create": "POST", "update": "PUT"}
+_READING = frozenset({"get", "list", "watch"})
+_LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component")
+_COMPONENT = "apiserver"
 
-_Key = tuple[str, str, str, str, str, str]
+
+Flow = tuple[str, str]
+"""Priority level and flow schema."""
+
+
+class Series:
+    """What was answered to requests that are alike. started: how many have had their turn."""
+
+    __slots__ = ("codes", "dry_run", "flow", "labels", "latencies", "long_running", "reading", "seconds", "started")
+
+    def __init__(self, labels: tuple[str, ...], dry_run: str, flow: Flow, reading: bool) -> None:
+        self.labels = labels
+        self.dry_run = dry_run
+        self.flow = flow
+        self.reading = reading
+        self.started = 0
+        self.codes: dict[int, int] = {}
+        self.latencies = [0] * (len(_BUCKETS) + 1)
+        self.seconds = 0.0
+        self.long_running = 0
+
+    def observe(self, code: int, seconds: float) -> None:
+        """Count one that has been answered."""
+        codes = self.codes
+        codes[code] = codes.get(code, 0) + 1
+        self.latencies[bisect_left(_BUCKETS, seconds)] += 1
+        self.seconds += seconds
+
+    def end(self) -> None:
+        """A long-running one has ended."""
+        self.long_running -= 1
+
+    @property
+    def running(self) -> int:
+        """How many have had their turn and are not answered."""
+        return max(0, self.started - sum(self.codes.values()))
+
+    def join(self, other: Series) -> None:
+        """Add what another has counted."""
+        for code, count in other.codes.items():
+            self.codes[code] = self.codes.get(code, 0) + count
+        self.latencies = [mine + its for mine, its in zip(self.latencies, other.latencies, strict=True)]
+        self.seconds += other.seconds
+        self.long_running += other.long_running
 
 
 class RequestMetrics:
     """What the server has answered since it started."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[_Key, int], int] = {}
-        self._latencies: dict[_Key, list[float]] = {}
-        self.in_flight = 0
+        self._series: dict[tuple[tuple[str, ...], str, Flow], Series] = {}
+        self._terminations: dict[tuple[tuple[str, ...], int], int] = {}
 
-    def observe(self, info: RequestInfo, code: int, seconds: float) -> None:
-        """Count one finished request."""
-        scope = ("resource" if info.name else "namespace" if info.namespace else "cluster") if info.is_resource else ""
-        key = (info.verb, info.group, info.version, info.resource, info.subresource, scope)
-        counts = self._counts
-        counts[key, code] = counts.get((key, code), 0) + 1
-        if info.verb in _LONG or info.subresource in _LONG_SUBRESOURCES:
-            return
-        latency = self._latencies.get(key)
-        if latency is None:
-            latency = self._latencies[key] = [0.0] * (len(_BUCKETS) + 2)
-        latency[bisect_left(_BUCKETS, seconds)] += 1
-        latency[-1] += seconds
+    def series(self, info: RequestInfo, dry_run: str = "", flow: Flow = ("", "")) -> Series:
+        """Where to count a request. flow: ('', '') for one that did not get so far."""
+        labels = _labels(info)
+        found = self._series.get((labels, dry_run, flow))
+        if found is None:
+            reading = info.verb in _READING
+            found = self._series[labels, dry_run, flow] = Series(labels, dry_run, flow, reading)
+        return found
 
-    def text(self, statistics: Mapping[str, Mapping[str, float]]) -> str:
-        """The Prometheus exposition; `statistics` are gauges of other parts: component -> name -> value."""
-        lines = ["# HELP apiserver_request_total Requests answered, by verb, resource and code.",
-                 "# TYPE apiserver_request_total counter"]  # fmt: skip
-        for (key, code), count in sorted(self._counts.items()):
-            lines.append(f'apiserver_request_total{{{_labels(key)},code="{code}"}} {count}')
-        name = "apiserver_request_duration_seconds"
-        lines += [f"# HELP {name} Seconds from the request to the answer.", f"# TYPE {name} histogram"]
-        for key, latency in sorted(self._latencies.items()):
-            labels, total = _labels(key), 0.0
-            for bound, here in zip((*_BUCKETS, "+Inf"), latency, strict=False):
-                total += here
-                lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {total:.0f}')
-            lines += [f"{name}_sum{{{labels}}} {latency[-1]:.6f}", f"{name}_count{{{labels}}} {total:.0f}"]
-        lines += ["# HELP apiserver_current_inflight_requests Requests being answered now.",
-                  "# TYPE apiserver_current_inflight_requests gauge",
-                  f"apiserver_current_inflight_requests {self.in_flight}"]  # fmt: skip
-        lines += _gauges(statistics)
-        return "\n".join(lines) + "\n"
+    def flows(self) -> dict[Flow, tuple[int, int]]:
+        """How many requests of each flow have had their turn, and how many of these are not answered."""
+        found: dict[Flow, tuple[int, int]] = {}
+        for each in self._series.values():
+            if each.flow[0]:
+                started, running = found.get(each.flow, (0, 0))
+                found[each.flow] = started + each.started, running + each.running
+        return found
+
+    def terminated(self, info: RequestInfo, code: int) -> None:
+        """Count a request that the server gave up, before or while it was answered."""
+        key = _labels(info), code
+        self._terminations[key] = self._terminations.get(key, 0) + 1
+
+    def samples(self) -> Iterator[Samples | HistogramSamples]:
+        """For an exposition."""
+        joined: dict[tuple[tuple[str, ...], str], Series] = {}
+        for every in self._series.values():
+            key = every.labels, every.dry_run
+            joined.setdefault(key, Series(*key, ("", ""), every.reading)).join(every)
+        series = list(joined.values())
+        yield Samples(
+            "apiserver_request_total",
+            "Requests answered, by what they asked for and the code of the answer.",
+            "counter",
+            (*_LABELS, "dry_run", "code"),
+            (((*each.labels, each.dry_run, str(code)), count) for each in series for code, count in each.codes.items()),
+        )
+        yield HistogramSamples(
+            "apiserver_request_duration_seconds",
+            "Seconds from the request to the answer.",
+            (*_LABELS, "dry_run"),
+            _BUCKETS,
+            (((*each.labels, each.dry_run), each.latencies, each.seconds) for each in series),
+        )
+        yield Samples(
+            "apiserver_request_terminations_total",
+            "Requests given up to protect the server, or because they took too long.",
+            "counter",
+            (*_LABELS, "code"),
+            (((*labels, str(code)), count) for (labels, code), count in self._terminations.items()),
+        )
+        running = {True: 0, False: 0}
+        for every in self._series.values():
+            running[every.reading] += every.running
+        yield Samples(
+            "apiserver_current_inflight_requests",
+            "Requests being answered now, by whether they change anything.",
+            "gauge",
+            ("request_kind",),
+            ((("readOnly",), running[True]), (("mutating",), running[False])),
+        )
+        yield Samples(
+            "apiserver_longrunning_requests",
+            "Watches, logs, sessions and proxied connections that are open now.",
+            "gauge",
+            _LABELS,
+            ((each.labels, each.long_running) for each in series if each.long_running or each.labels[0] == "WATCH"),
+        )
 
 
-def _labels(key: _Key) -> str:
-    verb, group, version, resource, subresource, scope = key
-    return (
-        f'verb="{verb.upper()}",group="{_escaped(group)}",version="{_escaped(version)}",'
-        f'resource="{_escaped(resource)}",subresource="{_escaped(subresource)}",scope="{scope}"'
+def storage_samples(counts: Iterable[tuple[str, str, int]]) -> Iterator[Samples]:
+    """How many objects of each resource are stored. counts: group, resource, number."""
+    found = list(counts)
+    yield Samples(
+        "apiserver_storage_objects",
+        "Objects stored, by resource.",
+        "gauge",
+        ("resource",),
+        (((f"{plural}.{group}" if group else plural,), count) for group, plural, count in found),
+    )
+    yield Samples(
+        "apiserver_resource_objects",
+        "Objects stored, by group and resource.",
+        "gauge",
+        ("group", "resource"),
+        (((group, plural), count) for group, plural, count in found),
     )
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def statistic_samples(statistics: Mapping[str, Mapping[str, float]]) -> Iterator[Samples]:
+    """What long-lived parts say of themselves: component, name, value."""
+    yield Samples(
+        "proa_statistic",
+        "What long-lived parts say of themselves.",
+        "gauge",
+        ("component", "name"),
+        [((component, name), value) for component, values in statistics.items() for name, value in values.items()],
+    )
 
 
-def _gauges(statistics: Mapping[str, Mapping[str, float]]) -> Iterable[str]:
-    by_name: dict[str, list[str]] = {}
-    for component, values in statistics.items():
-        for name, value in values.items():
-            by_name.setdefault(name, []).append(f'proa_statistic{{component="{component}",name="{name}"}} {value}')
-    if by_name:
-        yield "# HELP proa_statistic What long-lived parts say of themselves."
-        yield "# TYPE proa_statistic gauge"
-        for name in sorted(by_name):
-            yield from by_name[name]
+def _labels(info: RequestInfo) -> tuple[str, ...]:
+    verb = _VERBS.get(info.verb) or info.verb.upper()
+    if not info.is_resource:
+        return (verb, "", "", "", "", "", _COMPONENT)
+    if info.name or info.verb == "create":
+        scope = "resource"
+    else:
+        scope = "namespace" if info.namespace else "cluster"
+    return (verb, info.group, info.version, info.resource, info.subresource, scope, _COMPONENT)

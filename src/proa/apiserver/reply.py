@@ -9,7 +9,7 @@ Both classes speak the small part of aiohttp's response interface that its reque
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ def _extra(headers: Headers) -> bytes:
 class Reply:
     """A complete response. `body` is bytes, or a list of parts that are written after one another."""
 
-    __slots__ = ("_request", "body", "content_type", "headers", "keep_alive", "status")
+    __slots__ = ("_marks", "_request", "body", "content_type", "headers", "keep_alive", "status")
 
     def __init__(
         self, status: int, body: bytes | list[bytes] = b"", content_type: str = JSON, headers: Headers = ()
@@ -83,6 +83,7 @@ class Reply:
         self.content_type = content_type
         self.headers = headers
         self.keep_alive = True
+        self._marks = b""
         self._request: Request | None = None
 
     def head(self, length: int, keep_alive: bool) -> bytes:
@@ -94,10 +95,11 @@ class Reply:
             start += _extra(self.headers)
         if not keep_alive:
             start += b"Connection: close\r\n"
-        return b"%b%bContent-Length: %d\r\n\r\n" % (start, _date(), length)
+        return b"%b%b%bContent-Length: %d\r\n\r\n" % (start, self._marks, _date(), length)
 
     async def prepare(self, request: Request) -> None:
         self._request = request
+        self._marks = request.head_lines()
         self.keep_alive = request.keep_alive
 
     async def write_eof(self) -> None:
@@ -132,7 +134,7 @@ class Stream:
     that the client notices.
     """
 
-    __slots__ = ("_chunks", "_request", "content_type", "headers", "keep_alive", "status")
+    __slots__ = ("_chunks", "_request", "content_type", "headers", "keep_alive", "on_end", "status")
 
     def __init__(
         self, chunks: AsyncIterator[bytes], content_type: str = JSON, headers: Headers = (), status: int = 200
@@ -141,6 +143,7 @@ class Stream:
         self.content_type = content_type
         self.headers = headers
         self.keep_alive = True
+        self.on_end: Callable[[], None] | None = None
         self._chunks = chunks
         self._request: Request | None = None
 
@@ -152,13 +155,14 @@ class Stream:
         request = self._request
         assert request is not None
         self._request = None
-        transport = request.transport()
         chunked = request.http_1_1
-        head = head_start(self.status, self.content_type) + _extra(self.headers) + _date()
-        if not self.keep_alive:
-            head += b"Connection: close\r\n"
-        transport.write(head + (b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"\r\n"))
         try:
+            head = head_start(self.status, self.content_type) + _extra(self.headers) + request.head_lines() + _date()
+            if not self.keep_alive:
+                head += b"Connection: close\r\n"
+            request.transport().write(head + (b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"\r\n"))
+            if request.method == "HEAD":
+                return
             async with request.ended_by_disconnect():
                 async for chunk in self._chunks:
                     transport = request.transport()
@@ -168,6 +172,8 @@ class Stream:
             self.keep_alive = False
             raise
         finally:
+            if self.on_end is not None:
+                self.on_end()
             close = getattr(self._chunks, "aclose", None)
             if close is not None:
                 await close()

@@ -7,9 +7,12 @@ body limit and the end of long responses when the client goes away or the server
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import secrets
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl
@@ -32,6 +35,7 @@ IDLE_SECONDS = 3630.0
 GZIP_FROM = 128 * 1024
 """Replies larger than this many bytes are compressed for clients that take gzip."""
 
+
 class Answer(Protocol):
     """What aiohttp's request loop asks of a response."""
 
@@ -44,6 +48,11 @@ class Answer(Protocol):
 
 Response = Reply | Stream | Answer | web.WebSocketResponse
 Handler = Callable[["Request"], Awaitable[Response]]
+
+
+# Audit IDs are UUIDs whose last part counts: as unique, and made in a fraction of the time.
+_AUDIT_PREFIX = str(uuid.uuid4())[:24].encode()
+_audit_number = itertools.count(secrets.randbits(44)).__next__
 
 
 class Connection(RequestHandler):
@@ -75,17 +84,22 @@ class Request:
     """One request as handlers see it. `info` and `user` are set by the dispatcher before any handler runs."""
 
     __slots__ = (
+        "_audit_id",
         "_message",
         "_payload",
         "_payload_writer",
         "_query",
         "_task",
         "connection",
+        "deadline",
         "headers",
         "info",
+        "marks",
         "method",
+        "overdue",
         "query_string",
         "raw_path",
+        "task",
         "user",
         "warnings",
         "witness",
@@ -104,7 +118,15 @@ class Request:
         self._payload_writer = writer
         self._task = task
         self._query: dict[str, str] | None = None
+        self._audit_id = b""
         self.connection = connection
+        self.deadline = 0.0
+        """When it is given up, by time.perf_counter; 0: never."""
+        self.overdue = False
+        self.task: asyncio.Task[Any] | None = None
+        """Who handles it."""
+        self.marks = b""
+        """Header lines that its response carries beside the handler's own."""
         self.method = message.method
         self.headers = message.headers
         self.raw_path, _, self.query_string = message.path.partition("?")
@@ -126,6 +148,24 @@ class Request:
     def query_values(self, name: str) -> list[str]:
         """Every value of a repeated query parameter."""
         return [value for key, value in parse_qsl(self.query_string, keep_blank_values=True) if key == name]
+
+    @property
+    def audit_id(self) -> str:
+        """What names this request in logs and in the response: as the client says, else made up."""
+        return self._audit().decode()
+
+    def head_lines(self) -> bytes:
+        """The header lines of every response to it."""
+        return b"%bAudit-Id: %b\r\n" % (self.marks, self._audit_id or self._audit())
+
+    def _audit(self) -> bytes:
+        if not self._audit_id:
+            given = self.headers.get("Audit-ID")
+            if given is not None and given.isascii() and given.isprintable():
+                self._audit_id = given[:64].encode()
+            else:
+                self._audit_id = b"%b%012x" % (_AUDIT_PREFIX, _audit_number())
+        return self._audit_id
 
     @property
     def keep_alive(self) -> bool:
@@ -287,6 +327,13 @@ class HttpServer:
         for listener in self._listeners:
             await listener.wait_closed()
         self._listeners.clear()
+
+    def handling(self) -> Iterator[Request]:
+        """The requests whose handlers run now."""
+        for each in self._http.connections if self._http is not None else ():
+            request: Any = each._current_request
+            if isinstance(request, Request):
+                yield request
 
     def statistics(self) -> dict[str, int]:
         if self._http is None:

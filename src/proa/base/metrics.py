@@ -8,8 +8,9 @@ loop's.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -89,6 +90,31 @@ class Family(Generic[C]):
         return list(self._children.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A family that its owner counts in a way of its own, read only when somebody asks. rows: label values, value."""
+
+    name: str
+    help: str
+    kind: Literal["counter", "gauge"]
+    labels: Sequence[str]
+    rows: Iterable[tuple[Sequence[str], float]]
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramSamples:
+    """The same of histograms. rows: label values, numbers by bucket (the last one beyond all bounds), their sum."""
+
+    name: str
+    help: str
+    labels: Sequence[str]
+    bounds: Sequence[float]
+    rows: Iterable[tuple[Sequence[str], Sequence[float], float]]
+
+
+Source = Callable[[], Iterable[Samples | HistogramSamples]]
+
+
 class Metrics:
     """The metrics of one component. Declaring a name twice is an error."""
 
@@ -97,6 +123,7 @@ class Metrics:
         self._gauges: list[Family[Gauge]] = []
         self._histograms: list[Family[Histogram]] = []
         self._statistics: list[tuple[str, str, Callable[[], Mapping[str, float]]]] = []
+        self._sources: list[Source] = []
         self._names: set[str] = set()
         self._registry: CollectorRegistry | None = None
 
@@ -127,6 +154,10 @@ class Metrics:
         """Show an object's `statistics()` as gauge `name` with label `what`, read at each exposition."""
         self._claim(name)
         self._statistics.append((name, help, source))
+
+    def computed(self, source: Source) -> None:
+        """Show what `source` gives, read at each exposition."""
+        self._sources.append(source)
 
     def exposition(self) -> bytes:
         """Everything, in the Prometheus text format; `process_*` and `python_*` included."""
@@ -172,15 +203,31 @@ class Metrics:
         for histograms in self._histograms:
             histogram = HistogramMetricFamily(histograms.name, histograms.help, labels=histograms.label_names)
             for values, observed in histograms.children():
-                total = 0
-                buckets = []
-                for bound, number in zip((*observed.bounds, "+Inf"), observed.counts, strict=True):
-                    total += number
-                    buckets.append((str(bound), total))
-                histogram.add_metric(values, buckets, observed.sum)
+                histogram.add_metric(values, _cumulated(observed.bounds, observed.counts), observed.sum)
             yield histogram
-        for name, help, source in self._statistics:
+        for each in (samples for source in self._sources for samples in source()):
+            if isinstance(each, HistogramSamples):
+                shown_histogram = HistogramMetricFamily(each.name, each.help, labels=each.labels)
+                for labels, numbers, total in each.rows:
+                    shown_histogram.add_metric(labels, _cumulated(each.bounds, numbers), total)
+                yield shown_histogram
+            else:
+                family = CounterMetricFamily if each.kind == "counter" else GaugeMetricFamily
+                shown_values = family(each.name, each.help, labels=each.labels)
+                for labels, value in each.rows:
+                    shown_values.add_metric(labels, value)
+                yield shown_values
+        for name, help, statistics in self._statistics:
             shown = GaugeMetricFamily(name, help, labels=("what",))
-            for what, value in source().items():
+            for what, value in statistics().items():
                 shown.add_metric((what,), value)
             yield shown
+
+
+def _cumulated(bounds: Sequence[float], numbers: Sequence[float]) -> list[tuple[str, float]]:
+    """Buckets as the text format has them: each with everything below it."""
+    total, buckets = 0.0, []
+    for bound, number in zip((*bounds, "+Inf"), numbers, strict=True):
+        total += number
+        buckets.append((str(bound), total))
+    return buckets

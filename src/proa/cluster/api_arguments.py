@@ -158,6 +158,10 @@ class ApiArguments:
     enable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
     disable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
     admission_control_config_file: str = argument(FILE, "")
+    max_requests_inflight: int = argument(COUNT, 400)
+    max_mutating_requests_inflight: int = argument(COUNT, 200)
+    enable_priority_and_fairness: bool = argument(FLAG, True)
+    request_timeout: float = argument(SECONDS, 60.0)
 
     @classmethod
     def of(cls, given: Iterable[str]) -> ApiArguments:

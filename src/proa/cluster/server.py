@@ -23,6 +23,7 @@ from proa.apiserver.authz.bootstrap import ensure_default_policy
 from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, FirstOpinion, User
+from proa.apiserver.limiting import RequestLimits
 from proa.apiserver.plugins import default_plugins
 from proa.apiserver.plugins.context import PluginContext
 from proa.base.collector import tune_for_server
@@ -173,6 +174,12 @@ async def start_api(
             kubelet_tls=trust.kubelet_tls,
             clock=clock,
             random=random,
+            limits=RequestLimits(
+                arguments.max_requests_inflight,
+                arguments.max_mutating_requests_inflight,
+                arguments.enable_priority_and_fairness,
+                arguments.request_timeout,
+            ),
         )
     )
     await server.load()
@@ -205,7 +212,7 @@ async def start_api(
     await ensure_default_policy(loopback)
     await guards.synced()
     context = Context(server.client_for(LOOPBACK, "kube-aggregator"), informers, Events(loopback, clock), clock)
-    await server.aggregator.start(context, trust.root_ca, trust.front_proxy)
+    await server.attend(context, trust.root_ca, trust.front_proxy)
     return server, informers
 
 

@@ -130,6 +130,11 @@ class WatchCache:
     # -- for the API server ---------------------------------------------------------------------------------------
 
     @property
+    def size(self) -> int:
+        """How many objects there are."""
+        return len(self._items)
+
+    @property
     def revision(self) -> int:
         """Everything up to here is in the cache."""
         if self._feed is None:

@@ -1,6 +1,6 @@
 """Whether each API service answers, said in its Available condition: looked at on every change and now and then.
 
-Not here: what follows from it (`routes`, `discovery`).
+Not here: what follows from it (`remote`, `discovery`).
 """
 
 from __future__ import annotations

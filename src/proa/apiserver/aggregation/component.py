@@ -16,11 +16,11 @@ from proa.apiserver.aggregation.extension import Extensions
 from proa.apiserver.aggregation.openapi import RemoteOpenApi
 from proa.apiserver.aggregation.priorities import GroupVersion, Priority, listing_priority, ordered
 from proa.apiserver.aggregation.registration import Registration
-from proa.apiserver.aggregation.routes import Routes
+from proa.apiserver.aggregation.remote import RemoteRoutes
 from proa.apiserver.aggregation.trust import FrontProxy, publish
 from proa.apiserver.catalog import Catalog
-from proa.apiserver.dispatch import Handle
 from proa.apiserver.proxying.reverse import ReverseProxy
+from proa.apiserver.routes import Handle
 from proa.apiserver.server import Request, Response
 from proa.apiserver.services import ServiceResolver
 from proa.control.controller import Context, ControllerRunner
@@ -33,18 +33,24 @@ class Aggregator:
     def __init__(self, catalog: Catalog, resolver: ServiceResolver, proxy: ReverseProxy) -> None:
         self._catalog = catalog
         self._extensions = Extensions(resolver, proxy)
-        self._routes = Routes(self._extensions)
+        self._routes = RemoteRoutes(self._extensions)
         self._priorities: dict[GroupVersion, Priority] = {}
         self._runners: list[ControllerRunner] = []
         self._registration: Registration | None = None
         self._discovery: RemoteDiscovery | None = None
         self._openapi: RemoteOpenApi | None = None
+        self._serve: Callable[[Mapping[GroupVersion, Handle]], None] = lambda handlers: None
         self._discovery_changed: Callable[[], None] = lambda: None
         self._openapi_changed: Callable[[], None] = lambda: None
 
-    def on_change(self, discovery: Callable[[], None], openapi: Callable[[], None]) -> None:
-        """What to call when the documents are others."""
-        self._discovery_changed, self._openapi_changed = discovery, openapi
+    def on_change(
+        self,
+        serve: Callable[[Mapping[GroupVersion, Handle]], None],
+        discovery: Callable[[], None],
+        openapi: Callable[[], None],
+    ) -> None:
+        """What to call when the handlers of remote group versions or the documents are others."""
+        self._serve, self._discovery_changed, self._openapi_changed = serve, discovery, openapi
 
     async def start(self, context: Context, authority: str, front_proxy: FrontProxy | None) -> None:
         """Keep APIServices and follow them. authority, front_proxy: by what other servers know users and us."""
@@ -67,11 +73,6 @@ class Aggregator:
     async def close(self) -> None:
         for runner in self._runners:
             await runner.close()
-
-    @property
-    def handlers(self) -> Mapping[GroupVersion, Handle]:
-        """The handlers of remote group versions; a live view."""
-        return self._routes.handlers
 
     def missing(self) -> list[str]:
         """APIServices of built-in groups that are not in order yet."""
@@ -113,7 +114,8 @@ class Aggregator:
         return handle
 
     def _changed(self, old: APIService | None, new: APIService | None) -> None:
-        self._routes.changed(old, new)
+        if self._routes.changed(old, new):
+            self._serve(self._routes.handlers)
         for each in (old, new):
             if each is not None:
                 key, spec = (each.spec.group, each.spec.version), each.spec

@@ -1,6 +1,6 @@
 """Another API server: where it is, and speaking to it as the aggregator does, with users' identities in headers.
 
-Not here: which requests go there (`routes`), what it is asked on our own account (`availability`, `discovery`).
+Not here: which requests go there (`remote`), what it is asked on our own account (`availability`, `discovery`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The running side of priority and fairness: which level a request belongs to, waiting for its turn, adjusting limits.
 
-Which flow a request belongs to is remembered, so that one that need not wait costs a few look-ups and counters. Not
-here: the rules themselves (`matching`, `queues`, `limits`), the objects they come from (`controller`).
+Callers remember which flow a request belongs to, so that one that need not wait costs a few counters. Not here: the
+rules themselves (`matching`, `queues`, `limits`), the objects they come from (`controller`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from proa.api.flowcontrol_v1 import FlowSchema, PriorityLevelConfiguration, PriorityLevelConfigurationSpec
@@ -28,8 +28,6 @@ from proa.apiserver.identity import User
 from proa.apiserver.requestinfo import RequestInfo
 
 _ADJUST_SECONDS = 10.0
-_MOST_USERS = 10_000
-_MOST_FLOWS = 10_000
 WAIT_BUCKETS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 
 
@@ -61,10 +59,8 @@ class LevelState:
 
 @dataclass(slots=True)
 class SchemaCounts:
-    """What happened to the requests of one flow schema at one level."""
+    """What happened to the requests of one flow schema at one level that did not run at once."""
 
-    dispatched: int = 0
-    finished: int = 0
     queued: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     waits: list[int] = field(default_factory=lambda: [0] * (len(WAIT_BUCKETS) + 1))
@@ -76,10 +72,11 @@ class SchemaCounts:
 class Flow:
     """Where requests alike in user, verb and target belong. headers: what their responses carry, as bytes."""
 
-    __slots__ = ("counts", "distinguisher", "headers", "level", "schema", "state")
+    __slots__ = ("counts", "distinguisher", "headers", "key", "level", "schema", "state")
 
     def __init__(self, schema: FlowSchema, state: LevelState, counts: SchemaCounts, told_apart_by: str) -> None:
         self.schema = schema.metadata.name
+        self.key = state.name, self.schema
         self.state = state
         self.level = state.level
         self.counts = counts
@@ -102,10 +99,11 @@ class Fairness:
         self._total = total
         self._wait = wait
         self._schemas: list[FlowSchema] = []
-        self._known: dict[int, tuple[User, dict[tuple[str, ...], Flow]]] = {}
         self._adjusting: asyncio.TimerHandle | None = None
         self.levels: dict[str, LevelState] = {}
         self.counts: dict[tuple[str, str], SchemaCounts] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when requests may belong elsewhere."""
         self.configure((*MANDATORY_SCHEMAS, *SUGGESTED_SCHEMAS), (*MANDATORY_LEVELS, *SUGGESTED_LEVELS))
 
     def configure(self, schemas: Iterable[FlowSchema], levels: Iterable[PriorityLevelConfiguration]) -> None:
@@ -130,23 +128,17 @@ class Fairness:
         self._schemas = [
             each for each in in_order(known.values()) if each.spec.priorityLevelConfiguration.name in states
         ]
-        self._known.clear()
         self._adjust()
+        self.on_change()
 
     def flow(self, user: User, info: RequestInfo) -> Flow:
-        """Where a request belongs."""
-        known = self._known.get(id(user))
-        if known is None or known[0] is not user:  # the user is kept, so its id stays its own
-            if len(self._known) > _MOST_USERS:
-                self._known.clear()
-            known = self._known[id(user)] = (user, {})
-        key: tuple[str, ...]
-        if info.is_resource:
-            key = (info.verb, info.group, info.resource, info.subresource, info.namespace)
-        else:
-            key = (info.verb, info.path)
-        found = known[1].get(key)
-        return found if found is not None else self._classify(user, info, key, known[1])
+        """Where a request belongs. The same for all with this user, verb, target and namespace, until `on_change`."""
+        schema = next((each for each in self._schemas if matches(each, user, info)), None)
+        if schema is None:  # of a user in no group at all
+            schema = next(each for each in self._schemas if each.metadata.name == CATCH_ALL)
+        state = self.levels[schema.spec.priorityLevelConfiguration.name]
+        counts = self.counts.setdefault((state.name, schema.metadata.name), SchemaCounts())
+        return Flow(schema, state, counts, distinguisher(schema, user, info))
 
     async def wait(self, flow: Flow, width: int) -> Ticket:
         """Wait for the turn. Raises TooManyRequests."""
@@ -182,19 +174,6 @@ class Fairness:
         if self._adjusting is not None:
             self._adjusting.cancel()
             self._adjusting = None
-
-    def _classify(
-        self, user: User, info: RequestInfo, key: tuple[str, ...], flows: dict[tuple[str, ...], Flow]
-    ) -> Flow:
-        schema = next((each for each in self._schemas if matches(each, user, info)), None)
-        if schema is None:  # of a user in no group at all
-            schema = next(each for each in self._schemas if each.metadata.name == CATCH_ALL)
-        state = self.levels[schema.spec.priorityLevelConfiguration.name]
-        counts = self.counts.setdefault((state.name, schema.metadata.name), SchemaCounts())
-        if len(flows) > _MOST_FLOWS:
-            flows.clear()
-        found = flows[key] = Flow(schema, state, counts, distinguisher(schema, user, info))
-        return found
 
     def _rejection(self, flow: Flow, reason: str, began: float) -> TooManyRequests:
         seconds = _now() - began

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from proa.apiserver.fairness.driver import Fairness, Flow
 from proa.apiserver.reply import text_reply
@@ -13,10 +13,11 @@ PREFIX = "/debug/api_priority_and_fairness/"
 
 
 class Dumps:
-    """The handler of everything below PREFIX."""
+    """The handler of everything below PREFIX. turns: as in `fairness.metrics`."""
 
-    def __init__(self, fairness: Fairness) -> None:
+    def __init__(self, fairness: Fairness, turns: Callable[[], Mapping[tuple[str, str], tuple[int, int]]]) -> None:
         self._fairness = fairness
+        self._turns = turns
         self._tables = {
             "dump_priority_levels": self._levels,
             "dump_queues": self._queues,
@@ -32,19 +33,21 @@ class Dumps:
     def _levels(self) -> Iterable[Sequence[object]]:
         yield ("PriorityLevelName", "ActiveQueues", "IsIdle", "IsQuiescing", "WaitingRequests", "ExecutingRequests",
                "DispatchedRequests", "RejectedRequests", "TimedoutRequests", "CancelledRequests")  # fmt: skip
+        turns = self._turns()
         for name, state in sorted(self._fairness.levels.items()):
             level = state.level
+            had = [each for (at, _), each in turns.items() if at == name]
             counts = [each for (at, _), each in self._fairness.counts.items() if at == name]
             rejected = {reason: sum(each.rejected[reason] for each in counts)
                         for reason in ("queue-full", "concurrency-limit", "time-out", "cancelled")}  # fmt: skip
             yield (
                 name,
                 sum(1 for _, each in level.queues() if each.waiting or each.running),
-                _word(not level.seats and not level.waiting),
+                _word(not any(running for _, running in had) and not level.waiting),
                 "false",
                 level.waiting,
-                sum(each.dispatched - each.finished for each in counts),
-                sum(each.dispatched for each in counts),
+                sum(running for _, running in had),
+                sum(started for started, _ in had),
                 rejected["queue-full"] + rejected["concurrency-limit"],
                 rejected["time-out"],
                 rejected["cancelled"],

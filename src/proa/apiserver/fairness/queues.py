@@ -76,15 +76,15 @@ class Level:
 
     # -- without waiting --------------------------------------------------------------------------------------------
 
-    def fits(self, width: int) -> bool:
-        """Whether a request may run now. One that is wider than the level runs alone."""
-        return not self.waiting and (self.seats + width <= self.limit or (not self.seats and self.limit > 0))
-
-    def take(self, width: int) -> None:
-        """A request runs that did not wait."""
-        self.seats = seats = self.seats + width
+    def take(self, width: int) -> bool:
+        """Whether a request may run now; then its seats are taken. One that is wider than the level runs alone."""
+        seats = self.seats + width
+        if self.waiting or (seats > self.limit and (self.seats or self.limit <= 0)):
+            return False
+        self.seats = seats
         if seats > self.highest:
             self.highest = seats
+        return True
 
     def give(self, width: int) -> None:
         """It has ended."""
@@ -156,7 +156,7 @@ class Level:
             ticket.started = now
             queue.running += 1
             queue.given += ticket.width * _GUESS
-            self.take(ticket.width)
+            self.seats += ticket.width
             ticket.wake()
 
     def demand(self) -> int:

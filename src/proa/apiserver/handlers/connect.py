@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from proa.api.core_v1.resources import NODES, PODS, SERVICES
-from proa.apiserver.dispatch import Handle
 from proa.apiserver.handlers.proxies import Proxies
 from proa.apiserver.handlers.sessions import PodSessions
 from proa.apiserver.identity import User
@@ -18,6 +17,7 @@ from proa.apiserver.kubelets import Kubelets
 from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
 from proa.apiserver.requestinfo import RequestInfo
+from proa.apiserver.routes import Handle
 from proa.apiserver.services import ServiceResolver
 from proa.machinery.resource import Resource
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Awaitable, Callable, Mapping
 
-from proa.apiserver.metrics import RequestMetrics
 from proa.apiserver.reply import json_reply, text_reply
 from proa.apiserver.server import Request, Response
 from proa.base.build import KUBERNETES_MAJOR as MAJOR
@@ -73,13 +72,11 @@ async def version(request: Request) -> Response:
     )
 
 
-def metrics_handler(
-    metrics: RequestMetrics, families: Metrics, statistics: Callable[[], Mapping[str, Mapping[str, float]]]
-) -> Callable[[Request], Awaitable[Response]]:
-    """/metrics: of requests, and `families`, what other parts count."""
+def metrics_handler(families: Metrics) -> Callable[[Request], Awaitable[Response]]:
+    """/metrics."""
 
     async def handle(request: Request) -> Response:
-        text = metrics.text(statistics()) + families.exposition().decode()
+        text = families.exposition().decode()
         return text_reply(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     return handle

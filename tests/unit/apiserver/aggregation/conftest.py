@@ -223,10 +223,9 @@ async def cluster(store: MemoryStore, wardle: Wardle) -> AsyncIterator[Cluster]:
         clock = SystemClock()
         context = Context(client, informers, Events(client, clock), clock)
         front = FrontProxy("front-proxy-client", FRONT_AUTHORITY.certificate, FRONT.certificate, FRONT.key)
-        await server.aggregator.start(context, "the authority", front)
+        await server.attend(context, "the authority", front)
         await server.listen()
         headers = {"Authorization": "Bearer admin"}
         async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}", headers=headers) as http:
             yield Cluster(server, informers, http, wardle)
-        await server.aggregator.close()
-    await server.stop()
+        await server.stop()

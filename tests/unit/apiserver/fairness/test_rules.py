@@ -116,21 +116,19 @@ def test_an_allocation_keeps_to_its_bounds_and_gives_all_there_is(total: float, 
 
 def test_what_fits_runs_at_once_and_what_does_not_is_told() -> None:
     level = Level(2, Clock())
-    assert level.fits(1)
-    level.take(1)
-    assert not level.fits(2)
-    level.take(1)
-    assert not level.fits(1)
+    assert level.take(1)
+    assert not level.take(2)
+    assert level.take(1)
+    assert not level.take(1)
     assert level.enqueue(None, 0, 1, list) is None, "nothing waits where there are no queues"
     level.give(1)
-    assert level.fits(1)
+    assert level.take(1)
 
 
 def test_a_request_wider_than_its_level_runs_alone() -> None:
     level = Level(2, Clock())
-    assert level.fits(5)
-    level.take(5)
-    assert not level.fits(1)
+    assert level.take(5)
+    assert not level.take(1)
 
 
 def waiting(level: Level, order: list[str], name: str, entropy: int = 0, width: int = 1) -> Ticket | None:

@@ -12,16 +12,16 @@ from typing import Any
 from proa.api.apiregistration_v1 import APIService
 from proa.apiserver.aggregation.extension import Extension, Extensions
 from proa.apiserver.aggregation.priorities import GroupVersion
-from proa.apiserver.dispatch import Handle
 from proa.apiserver.proxying.links import Links
 from proa.apiserver.reply import Reply, text_reply
+from proa.apiserver.routes import Handle
 from proa.apiserver.server import Request, Response
 from proa.machinery.status import StatusError
 
 _UNAVAILABLE = "service unavailable"
 
 
-class Routes:
+class RemoteRoutes:
     """The handlers of remote group versions, kept in step with the APIServices by `changed`."""
 
     def __init__(self, extensions: Extensions) -> None:
@@ -38,18 +38,18 @@ class Routes:
         """What is remote now; a live view."""
         return MappingProxyType(self._known)
 
-    def changed(self, old: APIService | None, new: APIService | None) -> None:
-        """An APIService is another."""
+    def changed(self, old: APIService | None, new: APIService | None) -> bool:
+        """An APIService is another. Returns whether that changes where requests go."""
         extension = Extension.of(new) if new is not None else None
         if extension is not None:
             key = extension.group, extension.version
             self._known[key] = extension
             self._handlers[key] = _Handler(self._extensions, extension)
-            return
+            return True
         gone: Any = new or old
         key = gone.spec.group, gone.spec.version
         self._known.pop(key, None)
-        self._handlers.pop(key, None)
+        return self._handlers.pop(key, None) is not None
 
 
 class _Handler:

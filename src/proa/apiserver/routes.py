@@ -1,0 +1,105 @@
+"""Which handler answers which request: resources by group, version and name, other paths as they are.
+
+Not here: who may ask (`access`), and what happens around a handler (`dispatch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from proa.apiserver.requestinfo import RequestInfo
+from proa.apiserver.server import Request, Response
+from proa.machinery import status as failures
+from proa.machinery.resource import Resource
+
+Handle = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One resource's handlers, by (subresource, verb)."""
+
+    resource: Resource[Any]
+    handlers: Mapping[tuple[str, str], Handle]
+    subresources: frozenset[str] = field(default_factory=frozenset)
+
+
+class Routes:
+    """`changed` is called whenever a request may go to another handler."""
+
+    def __init__(self) -> None:
+        self._resources: dict[tuple[str, str, str], Served] = {}
+        self._paths: dict[str, Handle] = {}
+        self._prefixes: list[tuple[str, Handle]] = []
+        self._remote: Mapping[tuple[str, str], Handle] = {}
+        self.changed: Callable[[], None] = lambda: None
+
+    def serve_resource(self, served: Served) -> None:
+        resource = served.resource
+        self._resources[resource.group, resource.version, resource.plural] = served
+        self.changed()
+
+    def withdraw_resource(self, resource: Resource[Any]) -> None:
+        self._resources.pop((resource.group, resource.version, resource.plural), None)
+        self.changed()
+
+    def serve_path(self, path: str, handle: Handle) -> None:
+        """A non-resource path; with a slash at its end, everything below it too."""
+        if path.endswith("/") and path != "/":
+            self._prefixes.append((path, handle))
+        else:
+            self._paths[path] = handle
+
+    def serve_remote(self, handlers: Mapping[tuple[str, str], Handle]) -> None:
+        """Who answers for group versions of other servers; these come before our own."""
+        self._remote = dict(handlers)
+        self.changed()
+
+    @property
+    def paths(self) -> list[str]:
+        """What `/` lists."""
+        own = {*self._paths, *(prefix.rstrip("/") for prefix, _ in self._prefixes)}
+        for group, version, _ in self._resources:
+            own |= {f"/apis/{group}", f"/apis/{group}/{version}"} if group else {f"/api/{version}"}
+        return sorted(own)
+
+    def find(self, info: RequestInfo) -> Handle:
+        """The handler. Raises StatusError 404 or 405."""
+        if self._remote:
+            key = (info.group, info.version) if info.is_resource else _group_version(info.path)
+            remote = self._remote.get(key)
+            if remote is not None:
+                return remote
+        if not info.is_resource:
+            return self._find_path(info.path)
+        served = self._resources.get((info.group, info.version, info.resource))
+        if served is None:
+            raise failures.no_such_page()
+        handle = served.handlers.get((info.subresource, info.verb))
+        if handle is not None:
+            return handle
+        if info.subresource and info.subresource not in served.subresources:
+            raise failures.no_such_page()
+        raise failures.method_not_allowed()
+
+    def _find_path(self, path: str) -> Handle:
+        handle = self._paths.get(path)
+        if handle is None:
+            handle = self._paths.get(path.rstrip("/")) if path.strip("/") else None
+        if handle is None:
+            handle = next((each for prefix, each in self._prefixes if path.startswith(prefix)), None)
+        if handle is None:
+            raise failures.no_such_page()
+        return handle
+
+
+def _group_version(path: str) -> tuple[str, str]:
+    """Whose list of resources a path is; ('', '') when it is none."""
+    match path.rstrip("/").split("/"):
+        case ["", "apis", group, version]:
+            return group, version
+        case ["", "api", version]:
+            return "", version
+    return "", ""
