@@ -18,6 +18,7 @@ from proa.base.errors import ProaError
 BENCHES = (
     # name, module, one line for --help
     ("api", "benches.api", "GET, create and LIST a second, beside a bare handler"),
+    ("crds", "benches.crds", "a server with 1,000 custom resource definitions: its start, discovery, OpenAPI, memory"),
     ("watch", "benches.watch", "how long a created object takes to reach 100 watchers"),
     ("schedule", "benches.schedule", "pods bound a second, many nodes"),
     ("pods", "benches.pods", "a pod's life: Running, answering, logs, exec, gone; rollouts"),

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from benches import load, objects, subject
+from benches import custom, load, objects, subject
 from benches.load import Endpoint
 from benches.measure import Figure, Report, median
 from benches.subject import Subject
 
 # In this order, because the LIST is of a namespace that has those pods and no others.
-KINDS = ("get", "configmap", "list", "pod")
+KINDS = ("get", "configmap", "custom", "list", "pod")
 # Above this share of a core the load generator is what limits, and a ratio says little.
 BUSY = 0.9
 
@@ -82,11 +82,13 @@ async def _case(kind: str, under_test: Subject, pods: int, kinds: Sequence[str])
             lambda each: itertools.repeat(each.request("GET", pod_path)),
             whole,
         )
-    name, path, document = (
-        ("ConfigMap", map_path, objects.config_map)
-        if kind == "configmap"
-        else ("Pod", pod_path, objects.unscheduled_pod)
-    )
+    if kind == "custom":
+        await custom.define(under_test.client, custom.definition(0))
+    name, path, document = {
+        "configmap": ("ConfigMap", map_path, objects.config_map),
+        "custom": ("custom resource", custom.path(0, under_test.namespace), custom.thing),
+        "pod": ("Pod", pod_path, objects.unscheduled_pod),
+    }[kind]
     numbers = itertools.count(pods)
     return Case(
         f"create {name}, 64 connections",
