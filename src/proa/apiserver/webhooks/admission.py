@@ -19,6 +19,7 @@ from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
 from proa.apiserver.webhooks.credentials import Credentials, configured
 from proa.apiserver.webhooks.hooks import Concern, Hook, Hooks
 from proa.apiserver.webhooks.metrics import CALLING, INTERNAL, REFUSED
+from proa.apiserver.webhooks.mutation import Mutation
 from proa.apiserver.webhooks.review import Response, checked, patch_of, refusal, review, review_version
 from proa.apiserver.webhooks.versions import Documents
 from proa.machinery import status as failures
@@ -92,6 +93,8 @@ class Webhooks:
             return None
         made = Documents(attributes.resource, attributes.document, attributes.old)
         made = await made.as_(concern.version, self.server.registry)
+        if self._mutating:
+            made = Mutation.shown(made, attributes)
         if hook.spec.matchConditions and not await self._met(hook, attributes, made):
             return None
         return made

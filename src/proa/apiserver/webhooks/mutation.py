@@ -27,11 +27,14 @@ _LATER = ("uid", "creationTimestamp", "generation")
 
 
 class Mutation:
+    """Changes the objects of writes."""
+
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def shown(self, documents: Documents, attributes: Attributes) -> Documents:
-        """The documents without what the server has filled in early."""
+    @staticmethod
+    def shown(documents: Documents, attributes: Attributes) -> Documents:
+        """The documents without what the server has filled in early: what those are shown who may change them."""
         document = documents.document
         if document is None or not _is_new(attributes):
             return documents
@@ -39,15 +42,17 @@ class Mutation:
         metadata = {name: value for name, value in document["metadata"].items() if name not in hidden}
         return Documents(documents.resource, {**document, "metadata": metadata}, documents.old)
 
-    async def apply(self, operations: Sequence[Any], name: str, documents: Documents, attributes: Attributes) -> bool:
-        """Patch the object of the write; whether that changed it. Raises StatusError."""
+    async def apply(self, operations: Sequence[Any], name: str, seen: Documents, attributes: Attributes) -> bool:
+        """Patch the object of the write, of which a webhook has seen `seen`; whether that changed it.
+
+        Raises StatusError.
+        """
         if not operations:
             return False
         document = attributes.document
         if document is None:
             why = f"admission webhook {quoted(name)} attempted to modify the object, which is not supported for this"
             raise failures.internal_error(f"{why} operation")
-        seen = self.shown(documents, attributes)
         try:
             return await self.put(patch.apply_json_patch(seen.document, list(operations)), seen, attributes)
         except failures.StatusError as error:

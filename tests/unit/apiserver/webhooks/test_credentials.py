@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +20,7 @@ from proa.apiserver.plugins import default_plugins
 from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.webhooks.credentials import CredentialsError, configured
 from proa.client.informer import Informers
+from proa.pki.certificates import create_authority
 
 PLUGIN = "ValidatingAdmissionWebhook"
 
@@ -52,6 +56,19 @@ async def test_the_most_exact_user_is_presented(tmp_path: Path, target: dict[str
     found = configured(PLUGIN, configuration(tmp_path / "config", *users))
     assert found is not None
     assert await found.towards(target) == (None, {"Authorization": f"Bearer {who}"})
+
+
+async def test_a_certificate_is_presented_over_connections_of_its_own(tmp_path: Path) -> None:
+    pair = create_authority("me", datetime.now(UTC))
+    user = {f"client-{part}-data": base64.b64encode(content).decode()
+            for part, content in (("certificate", pair.certificate), ("key", pair.key))}  # fmt: skip
+    found = configured(PLUGIN, configuration(tmp_path / "config", ("*.svc", user)))
+    assert found is not None
+    hook = {"service": {"namespace": "ops", "name": "hook"}}
+    context, headers = await found.towards(hook)
+    assert isinstance(context, ssl.SSLContext)
+    assert headers == {}
+    assert (await found.towards(hook))[0] is context
 
 
 async def test_nobody_is_presented_to_those_who_are_not_named(tmp_path: Path) -> None:
