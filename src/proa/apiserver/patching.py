@@ -6,6 +6,7 @@ against a newer object (registry).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.negotiation import decode_yaml
 from proa.apiserver.options import WriteOptions, refuse
-from proa.apiserver.registry import Change, Registry
+from proa.apiserver.registry import Change, Facet, Registry
 from proa.machinery import apply as machinery_apply
 from proa.machinery import decode, patch
 from proa.machinery import status as failures
@@ -64,17 +65,14 @@ def patch_of(resource: Resource[Any], content_type: str, body: Any) -> Change:
     return lambda stored: _object(patch.strategic(stored, body, tree))
 
 
-async def apply(
-    registry: Registry,
-    namespace: str,
-    name: str,
-    body: Document,
-    options: WriteOptions,
-    subresource: str = "",
-    *,
-    force: bool = False,
-) -> tuple[Item, bool]:
-    """Server-side apply: the object, and whether it was created. Raises StatusError 409 naming each conflict."""
+Applying = Callable[[Document | None], Document]
+"""Makes the document from the stored one, None where there is none."""
+
+
+def applying(
+    registry: Registry, name: str, body: Document, options: WriteOptions, subresource: str, *, force: bool
+) -> Applying:
+    """What applies `body` to a stored document. Raises StatusError 400, 422; what it returns, 409."""
     resource = registry.resource
     if not options.field_manager:
         errors = ErrorList()
@@ -85,7 +83,6 @@ async def apply(
     metadata.check_kind(body, resource.api_version, resource.kind)
     if not body.get("apiVersion") or not body.get("kind"):
         raise failures.bad_request("an apply patch must say its apiVersion and kind")
-    tree = resource.schema
     options.warnings += resource.form.shape(body, options.field_validation)
     options.applied = True
     options.field_validation = decode.FieldValidation.IGNORE
@@ -98,11 +95,28 @@ async def apply(
         asked.setdefault("name", name)
         if stored is not None and asked.get("resourceVersion") is None and "namespace" in stored["metadata"]:
             asked.setdefault("namespace", stored["metadata"]["namespace"])
-        return machinery_apply.server_side_apply(stored, body, tree, writer, force=force)
+        return machinery_apply.server_side_apply(stored, body, resource.schema, writer, force=force)
 
+    return applied
+
+
+async def apply(
+    registry: Registry,
+    namespace: str,
+    name: str,
+    body: Document,
+    options: WriteOptions,
+    subresource: str = "",
+    *,
+    force: bool = False,
+    facet: Facet | None = None,
+) -> tuple[Item, bool]:
+    """Server-side apply: the object, and whether it was created. Raises StatusError 409 naming each conflict."""
+    resource = registry.resource
+    applied = applying(registry, name, body, options, subresource, force=force)
     for _ in range(5):
         try:
-            return await registry.change(namespace, name, applied, options, subresource), False
+            return await registry.change(namespace, name, applied, options, subresource, facet=facet), False
         except failures.StatusError as error:
             if not failures.is_not_found(error) or subresource:
                 raise

@@ -48,8 +48,18 @@ def write_options(request: Request, raw: bytes | None = None, kind: str = "Creat
     query = request.query if request.query_string else {}
     manager = request.headers.get("User-Agent", "").partition("/")[0][:128]
     options = WriteOptions(request.user, field_manager=manager, raw=raw, document=query)
+    if request.witness is not None:
+        options.annotations = request.witness.annotations
     if query:
         checked_write(kind, options, query, request.query_values("dryRun"))
+    return options
+
+
+def patch_options(request: Request, content_type: str) -> WriteOptions:
+    """PatchOptions from the query; who applies says under which name. Raises StatusError 422."""
+    options = write_options(request, kind="PatchOptions")
+    if content_type == patching.APPLY_YAML:
+        options.field_manager = request.query.get("fieldManager", "") if request.query_string else ""
     return options
 
 
@@ -112,7 +122,7 @@ class ResourceHandlers:
         info, registry = request.info, self._registry
         kind = media_type(request.headers.get("Content-Type", ""))
         body = patching.parse_body(kind, await request.body())
-        options = write_options(request, kind="PatchOptions")
+        options = patch_options(request, kind)
         if kind == patching.APPLY_YAML:
             force = flag(request.query, "force")
             item, created = await patching.apply(

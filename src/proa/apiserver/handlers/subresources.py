@@ -13,15 +13,15 @@ import msgspec
 from proa.api.autoscaling_v1 import Scale
 from proa.apiserver import metadata, patching
 from proa.apiserver.actions import Action, checked_body
-from proa.apiserver.handlers.resources import write_options
+from proa.apiserver.handlers.resources import patch_options, write_options
 from proa.apiserver.metadata import Document
 from proa.apiserver.negotiation import COMPUTED, decode_body, media_type
-from proa.apiserver.options import WriteOptions
+from proa.apiserver.options import WriteOptions, flag
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import warning_headers
 from proa.apiserver.representation import Representation, answer
 from proa.apiserver.server import Request, Response
-from proa.machinery import patch
+from proa.machinery import apply, patch
 from proa.machinery import status as failures
 from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
@@ -60,16 +60,16 @@ class ScaleHandlers:
 
     async def update(self, request: Request) -> Response:
         body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), Scale)
-        options = write_options(request, raw)
+        options = write_options(request, raw, "UpdateOptions")
         scale = checked_body(body, Scale, options, "autoscaling/v1")
         return await self._write(request, lambda _: scale, options)
 
     async def patch(self, request: Request) -> Response:
         kind = media_type(request.headers.get("Content-Type", ""))
         body = patching.parse_body(kind, await request.body())
-        options = write_options(request)
+        options = patch_options(request, kind)
         if kind == patching.APPLY_YAML:
-            raise failures.not_implemented("server-side apply to the scale subresource is not served yet")
+            return await self._apply(request, body, options)
 
         def patched(scale: Document) -> Document:
             if kind == patching.JSON_PATCH:
@@ -81,6 +81,21 @@ class ScaleHandlers:
             return checked_body(changed, Scale, options, "autoscaling/v1")
 
         return await self._write(request, patched, options)
+
+    async def _apply(self, request: Request, body: Document, options: WriteOptions) -> Response:
+        """Apply what the Scale says to the object itself: its manager owns the replicas there, through `scale`."""
+        said = (body.get("spec") or {}).get("replicas") is not None if isinstance(body.get("spec"), dict) else False
+        scale = checked_body(body, Scale, options, "autoscaling/v1")
+        resource, meta = self._registry.resource, metadata.of(scale)
+        kept = {name: meta[name] for name in ("name", "namespace", "uid", "resourceVersion") if meta.get(name)}
+        part: Document = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": kept}
+        if said:
+            _put(part, self._paths.spec, scale["spec"]["replicas"])
+        info, force = request.info, flag(request.query, "force")
+        item, _ = await patching.apply(
+            self._registry, info.namespace, info.name, part, options, "scale", force=force, facet=self
+        )
+        return answer(request, self.scale_of(item), Scale, headers=warning_headers(options.warnings))
 
     def scale_of(self, item: Item) -> Document:
         """The Scale of an object."""
@@ -149,16 +164,18 @@ class PartHandlers:
     async def update(self, request: Request) -> Response:
         kind = self._registry.resource.type
         body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
-        options = write_options(request, raw)
+        options = write_options(request, raw, "UpdateOptions")
         self._shape(body, options)
         return await self._write(request, lambda _: body, options)
 
     async def patch(self, request: Request) -> Response:
         kind = media_type(request.headers.get("Content-Type", ""))
         body = patching.parse_body(kind, await request.body())
-        options = write_options(request)
+        options = patch_options(request, kind)
         if kind == patching.APPLY_YAML:
-            raise failures.not_implemented(f"server-side apply to {request.info.subresource} is not served yet")
+            info, force = request.info, flag(request.query, "force")
+            applied = patching.applying(self._registry, info.name, body, options, info.subresource, force=force)
+            return await self._write(request, applied, options)
         change = patching.patch_of(self._registry.resource, kind, body)
 
         def patched(stored: Document) -> Document:
@@ -194,12 +211,17 @@ class PartHandlers:
         subresource: str,
     ) -> Item:
         def taken(stored: Document) -> Document:
-            document = change(msgspec.json.decode(msgspec.json.encode(stored)))
+            before = msgspec.json.encode(stored)
+            document = change(msgspec.json.decode(before))
             meta = metadata.of(document)
             if meta.get("name", name) != name:
                 raise failures.bad_request(f"the name of the object ({meta['name']}) does not match the URL ({name})")
             version = meta.get("resourceVersion")
             self._take(document, stored)
+            if options.applied:
+                stored["metadata"]["managedFields"] = meta.get("managedFields", [])
+            else:
+                stored = self._tracked(msgspec.json.decode(before), stored, options, subresource)
             if version:
                 stored["metadata"]["resourceVersion"] = version
             else:
@@ -207,6 +229,12 @@ class PartHandlers:
             return stored
 
         return await self._registry.change(namespace, name, taken, options, subresource, trusted=True)
+
+    def _tracked(self, old: Document, new: Document, options: WriteOptions, subresource: str) -> Document:
+        registry = self._registry
+        manager, version = options.field_manager or "unknown", registry.resource.api_version
+        writer = apply.Writer(manager, apply.UPDATE, version, registry.now(), subresource)
+        return apply.track_update(old, new, registry.resource.schema, writer)
 
 
 def take_finalizers(new: Document, stored: Document) -> None:
