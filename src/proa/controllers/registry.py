@@ -7,7 +7,6 @@ from collections.abc import Callable
 from proa.control.controller import Context, Controller
 from proa.control.manager import ControllerFactory
 from proa.controllers.bootstrap_tokens import BootstrapSigner, BootstrapTokenCleaner
-from proa.controllers.bootstrap_tokens import BootstrapSigner, BootstrapTokenCleaner
 from proa.controllers.certificates import CertificateApprover, CertificateCleaner, CertificateSigner
 from proa.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from proa.controllers.deployment import DeploymentController
@@ -42,8 +41,6 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: EndpointSliceMirroringController(context),
     lambda context, settings: ServiceAccountController(context),
     lambda context, settings: ServiceAccountTokenController(context, settings.token_signer, settings.root_ca),
-    lambda context, settings: BootstrapTokenCleaner(context),
-    lambda context, settings: BootstrapSigner(context),
     lambda context, settings: BootstrapTokenCleaner(context),
     lambda context, settings: BootstrapSigner(context),
     lambda context, settings: CertificateApprover(context),
