@@ -152,3 +152,14 @@ def _fixed(resources: ResourceRequirements | None) -> tuple[object, ...]:
         return {name: value for name, value in quantities.items() if name not in (CPU, MEMORY)}
 
     return kept(resources.requests), kept(resources.limits), resources.claims
+
+
+def needed_features(new: Pod, old: Pod) -> list[str]:
+    """What the node of a pod must know how to do for this update, as nodes declare it."""
+    needed = []
+    if new.spec.resources != old.spec.resources:
+        needed.append("InPlacePodLevelResourcesVerticalScaling")
+    pairs = zip(new.spec.initContainers, old.spec.initContainers, strict=False)
+    if any(before.restartPolicy != "Always" and after.resources != before.resources for after, before in pairs):
+        needed.append("InPlacePodVerticalScalingInitContainers")
+    return needed

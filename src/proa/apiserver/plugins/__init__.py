@@ -27,6 +27,7 @@ from proa.apiserver.plugins.limit_ranger import LimitRanger
 from proa.apiserver.plugins.mutating_admission_policy import MutatingAdmissionPolicies
 from proa.apiserver.plugins.mutating_webhooks import MutatingWebhooks
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
+from proa.apiserver.plugins.node_declared_feature_validator import NodeDeclaredFeatureValidator
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.owner_references_permission_enforcement import OwnerReferencesPermissionEnforcement
@@ -67,6 +68,7 @@ PLUGINS: tuple[type[Any], ...] = (
     CertificateSubjectRestriction,
     DefaultIngressClass,
     PodTopologyLabels,
+    NodeDeclaredFeatureValidator,
     PodResizeValidator,
     MutatingAdmissionPolicies,
     MutatingWebhooks,

@@ -7,6 +7,7 @@ import pytest
 from proa.api.core_v1 import Node
 from proa.api.core_v1.resources import NODES, PODS
 from proa.apiserver.plugins.context import PluginContext
+from proa.apiserver.plugins.node_declared_feature_validator import NodeDeclaredFeatureValidator
 from proa.apiserver.plugins.pod_resize_validator import PodResizeValidator
 from proa.machinery.status import StatusError
 
@@ -46,3 +47,27 @@ async def test_a_pod_is_not_resized_beyond_its_node(
     details = caught.value.status.details
     assert details is not None
     assert [each.reason for each in details.causes] == ([reason] if reason else [])
+
+
+def with_init(cpu: str) -> dict[str, Any]:
+    document = pod("1")
+    resources = {"requests": {"cpu": cpu}}
+    document["spec"]["initContainers"] = [{"name": "i", "image": "x", "resources": resources}]
+    return document
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_pod_is_not_changed_into_what_its_node_cannot_do(context: PluginContext, declared: bool) -> None:
+    plugin = NodeDeclaredFeatureValidator(context)
+    await context.client.create(NODES, made(Node, "n"))
+    feature = "InPlacePodVerticalScalingInitContainers"
+    status = {"status": {"declaredFeatures": [feature] if declared else []}}
+    await context.client.patch(NODES, "n", "", status, type="merge", subresource="status")
+    await current(context)
+    await plugin.validate(write(PODS, pod("2"), "UPDATE", old=pod("1"), subresource="resize"))
+    attributes = write(PODS, with_init("2"), "UPDATE", old=with_init("1"), subresource="resize")
+    if declared:
+        await plugin.validate(attributes)
+    else:
+        with pytest.raises(StatusError, match=f'requires features {feature} which are not available on node "n"'):
+            await plugin.validate(attributes)
