@@ -101,7 +101,7 @@ def check_attribute_name(errors: ErrorList, path: Path, name: str, *, full: bool
 
 
 def check_selectors(errors: ErrorList, path: Path, selectors: Sequence[DeviceSelector]) -> None:
-    """Which devices: expressions, of which only the length is checked here."""
+    """Which devices: expressions that are true or false of a device."""
 
     def check(selector: DeviceSelector, at: Path) -> None:
         if selector.cel is None:
@@ -110,6 +110,10 @@ def check_selectors(errors: ErrorList, path: Path, selectors: Sequence[DeviceSel
             errors.required(at.child("cel", "expression"))
         elif len(selector.cel.expression.encode()) > _LONGEST_EXPRESSION:
             errors.too_long(at.child("cel", "expression"), _LONGEST_EXPRESSION)
+        else:
+            from proa.machinery.expressions.devices import validate_selector  # with it comes the language
+
+            validate_selector(selector.cel.expression, at.child("cel"), errors)
 
     check_each(errors, path, selectors, _MOST_SELECTORS, check)
 

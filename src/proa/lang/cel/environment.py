@@ -117,7 +117,7 @@ class Environment:
         return _Families(known, families) if families else known
 
     def _compile(self, source: str) -> Program:
-        tree = parse(source)
+        tree = parse(source, {key: each for library in self.libraries for key, each in library.macros.items()})
         try:
             issues = check(tree, self._names(), self._functions, LITERALS)
             if issues:

@@ -12,6 +12,7 @@ from typing import Any
 from proa.lang.cel import types
 from proa.lang.cel.cost import CallCost
 from proa.lang.cel.errors import no_such_overload
+from proa.lang.cel.macros import Expander, MacroKey
 from proa.lang.cel.types import Type
 from proa.lang.cel.values import LISTS, MAPS, Optional, Uint, is_hosted
 
@@ -62,12 +63,14 @@ class Function:
 class Library:
     """Functions, and the names of types, that come together. Each is itself, whatever it contains.
 
-    family: finds types of which there are too many to name them.
+    family: finds types of which there are too many to name them. macros: by name, number of arguments, and whether
+    there is a receiver.
     """
 
     functions: tuple[Function, ...]
     types: Mapping[str, Type] = field(default_factory=dict)
     family: Callable[[str], Type | None] | None = None
+    macros: Mapping[MacroKey, Expander] = field(default_factory=dict)
 
 
 def function(name: str, *overloads: Overload, cost: CallCost | None = None) -> Function:

@@ -35,12 +35,17 @@ class MacroError(Exception):
         self.message = message
 
 
-Expander = Callable[[int, "Node | None", Sequence[Node]], Node]
+Expander = Callable[[int, "Node | None", Sequence[Node]], "Node | None"]
+"""What a call at an offset stands for; None: itself."""
+MacroKey = tuple[str, int, bool]
 
 
-def expand(offset: int, name: str, target: Node | None, args: Sequence[Node]) -> Node | None:
-    """What the call stands for; None when it is no macro. Raises MacroError."""
-    expander = MACROS.get((name, len(args), target is not None))
+def expand(
+    offset: int, name: str, target: Node | None, args: Sequence[Node], more: Mapping[MacroKey, Expander]
+) -> Node | None:
+    """What the call stands for; None when it is no macro. more: macros that not everybody has. Raises MacroError."""
+    key = (name, len(args), target is not None)
+    expander = MACROS.get(key) or more.get(key)
     return None if expander is None else expander(offset, target, args)
 
 
@@ -179,7 +184,17 @@ def _sort_by(offset: int, target: Node | None, args: Sequence[Node]) -> Node:
     return _bind(offset, receiver.name, target, Call(offset, "@sortByAssociatedKeys", [keys], receiver))
 
 
-MACROS: Mapping[tuple[str, int, bool], Expander] = {
+def _bind_macro(offset: int, target: Node | None, args: Sequence[Node]) -> Node | None:
+    """`cel.bind(name, value, result)`."""
+    if not isinstance(target, Ident) or target.name != "cel":
+        return None
+    name = _variable(args[0], "cel.bind() variable names must be simple identifiers")
+    return _bind(offset, name, args[1], args[2])
+
+
+BINDINGS: Mapping[MacroKey, Expander] = {("bind", 3, True): _bind_macro}
+
+MACROS: Mapping[MacroKey, Expander] = {
     ("has", 1, False): _has,
     ("all", 2, True): _quantifier(1, "all"),
     ("exists", 2, True): _quantifier(1, "exists"),

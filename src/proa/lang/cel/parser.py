@@ -5,7 +5,7 @@ Source: the language definition of CEL. A tree deeper than `DEEPEST` is refused,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Never
 
 from proa.lang.cel import macros
@@ -30,9 +30,9 @@ _STARTS = (
 _TOO_DEEP = f"expression recursion limit exceeded: {DEEPEST}"
 
 
-def parse(source: str) -> Node:
-    """The tree of an expression. Raises CompileError."""
-    parser = _Parser(source)
+def parse(source: str, more: Mapping[macros.MacroKey, macros.Expander] | None = None) -> Node:
+    """The tree of an expression. more: macros beside those everybody has. Raises CompileError."""
+    parser = _Parser(source, more or {})
     try:
         tree = parser.whole()
     except RecursionError:
@@ -43,7 +43,8 @@ def parse(source: str) -> Node:
 
 
 class _Parser:
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, more: Mapping[macros.MacroKey, macros.Expander]) -> None:
+        self._more = more
         self.issues: list[Issue] = []
         self._source = source
         self._tokens = tokens(source)
@@ -100,7 +101,7 @@ class _Parser:
 
     def _call(self, offset: int, function: str, args: Sequence[Node], target: Node | None = None) -> Node:
         try:
-            expanded = macros.expand(offset, function, target, args)
+            expanded = macros.expand(offset, function, target, args, self._more)
         except macros.MacroError as error:
             return self._refuse(error.offset, error.message)
         return self._sound(Call(offset, function, args, target) if expanded is None else expanded)

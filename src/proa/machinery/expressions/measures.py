@@ -31,7 +31,7 @@ class Quantity:
         return units if self.amount == quantity.Quantity.of(units) and INT_MIN <= units <= INT_MAX else None
 
 
-def _quantity(text: str) -> Quantity:
+def quantity_of(text: str) -> Quantity:
     try:
         return Quantity(quantity.parse(text))
     except quantity.QuantityError as error:
@@ -77,7 +77,7 @@ _NUMBER = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[0-9A-Za-z-]+")
 
 
-def _version(text: str, tolerant: bool = False) -> Semver:
+def version_of(text: str, tolerant: bool = False) -> Semver:
     """Raises EvaluationError. tolerant: a leading v, leading zeros and missing parts are made good."""
     text = _normalized(text) if tolerant else text
     if not text:
@@ -149,8 +149,8 @@ _TWO_VERSIONS = (SEMVER_TYPE, SEMVER_TYPE)
 
 MEASURES = Library(
     (
-        function("quantity", overload("string_to_quantity", (STRING,), QUANTITY_TYPE, _quantity), cost=_READ),
-        function("isQuantity", overload("is_quantity_string", (STRING,), BOOL, _is(_quantity)), cost=_READ),
+        function("quantity", overload("string_to_quantity", (STRING,), QUANTITY_TYPE, quantity_of), cost=_READ),
+        function("isQuantity", overload("is_quantity_string", (STRING,), BOOL, _is(quantity_of)), cost=_READ),
         function(
             "sign",
             overload("quantity_sign", (QUANTITY_TYPE,), INT, lambda each: _compare(each.amount, quantity.ZERO)),
@@ -204,14 +204,14 @@ MEASURES = Library(
         ),
         function(
             "semver",
-            overload("string_to_semver", (STRING,), SEMVER_TYPE, _version),
-            overload("string_bool_to_semver", (STRING, BOOL), SEMVER_TYPE, _version),
+            overload("string_to_semver", (STRING,), SEMVER_TYPE, version_of),
+            overload("string_bool_to_semver", (STRING, BOOL), SEMVER_TYPE, version_of),
             cost=_READ,
         ),
         function(
             "isSemver",
-            overload("is_semver_string", (STRING,), BOOL, _is(_version)),
-            overload("is_semver_string_bool", (STRING, BOOL), BOOL, _is(_version)),
+            overload("is_semver_string", (STRING,), BOOL, _is(version_of)),
+            overload("is_semver_string_bool", (STRING, BOOL), BOOL, _is(version_of)),
             cost=_READ,
         ),
         function("major", member("semver_major", (SEMVER_TYPE,), INT, lambda each: each.major), cost=_NOMINAL),
