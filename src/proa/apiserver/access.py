@@ -28,6 +28,7 @@ from proa.apiserver.identity import (
     Witness,
 )
 from proa.apiserver.impersonation import forbidden, impersonate, is_attempted, wanted_user
+from proa.apiserver.reply import warning_headers
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.server import Request
 from proa.machinery import status as failures
@@ -141,7 +142,8 @@ class Access:
     async def _admit(self, request: Request, known: _Known) -> None:
         request.user = known.user
         if known.remarks.warnings:
-            request.warnings += known.remarks.warnings
+            lines = [f"{name}: {value}\r\n" for name, value in warning_headers(known.remarks.warnings)]
+            request.marks += "".join(lines).encode()
         info = request.info
         if is_attempted(request.headers):
             await self._impersonate(request)

@@ -19,7 +19,7 @@ from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
 from proa.api.policy_v1.resources import POD_DISRUPTION_BUDGETS
 from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
-from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator
+from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator, Witnesses
 from proa.apiserver.actions import Action, PodActions
 from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.aggregation.component import Aggregator
@@ -55,7 +55,7 @@ from proa.apiserver.registry import Registry
 from proa.apiserver.reply import JSON, Reply, json_reply
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
-from proa.apiserver.server import HttpServer, Request, Response
+from proa.apiserver.server import HttpServer, audited, Request, Response
 from proa.apiserver.services import ServiceResolver
 from proa.apiserver.token_requests import TokenAction
 from proa.apiserver.webhooks.client import WebhookClient
@@ -149,11 +149,14 @@ class ApiServer:
         front_proxy: HeaderAuthenticator | None = None,
         anonymous: Anonymous | None = None,
         audiences: Sequence[str] = (),
+        witnesses: Witnesses | None = None,
     ) -> None:
         """Set what guards the server. Until then nobody is known and only members of system:masters may do anything.
 
-        audiences: for whom tokens must be that count here.
+        audiences: for whom tokens must be that count here. witnesses: the audit log, None for none.
         """
+        self.access.witnesses = witnesses
+        self._http.handler = self._dispatcher if witnesses is None else audited(self._dispatcher)
         self.access.install(
             AnyAuthenticator(authenticators),
             FirstOpinion(authorizers),

@@ -183,10 +183,17 @@ class TokenIssuer(Protocol):
 class Witness(Protocol):
     """Is told what was decided about one request, for the audit log."""
 
+    annotations: dict[str, str]
+    """Of the request's event; admission writes here too."""
+
     def impersonated(self, user: User, constraint: str) -> None: ...
     def authorized(self, decision: Decision) -> None: ...
-    def note(self, key: str, value: str) -> None:
-        """An annotation of the request's event."""
+    def received(self, content_type: str, body: bytes) -> None: ...
+    def responded(self, response: Any) -> None:
+        """A handler has answered; a stream only begins here."""
+
+    def panicked(self, error: Exception) -> None:
+        """A handler has failed in a way nobody expected; `responded` follows."""
 
 
 class DecidesFromMemory:

@@ -202,6 +202,12 @@ class Request:
 
     async def body(self, limit: int = BODY_LIMIT) -> bytes:
         """The whole body. Raises StatusError 413 beyond `limit` bytes."""
+        body = await self._whole_body(limit)
+        if self.witness is not None:
+            self.witness.received(self.headers.get("Content-Type", ""), body)
+        return body
+
+    async def _whole_body(self, limit: int) -> bytes:
         payload = self._payload
         if payload is EMPTY_PAYLOAD:
             return b""
@@ -289,11 +295,24 @@ class _Server(web.Server):
         return Request(message, payload, protocol, writer, task)
 
 
+def audited(handler: Handler) -> Handler:
+    """The handler, whose answers each request's witness sees."""
+
+    async def answer(request: Request) -> Response:
+        response = await handler(request)
+        if request.witness is not None:
+            request.witness.responded(response)
+        return response
+
+    return answer
+
+
 class HttpServer:
     """Listens and serves `handler` until stopped."""
 
     def __init__(self, handler: Handler) -> None:
-        self._handler = handler
+        self.handler = handler
+        """What answers, as it is when the server starts."""
         self._http: _Server | None = None
         self._listeners: list[asyncio.Server] = []
         self.stopping = asyncio.Event()
@@ -303,7 +322,7 @@ class HttpServer:
         """Listen; the port (which one, for port 0)."""
         if self._http is None:
             self._http = _Server(
-                cast(Any, self._handler),
+                cast(Any, self.handler),
                 access_log=None,
                 keepalive_timeout=IDLE_SECONDS,
                 max_line_size=65536,

@@ -52,6 +52,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _rate(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{text!r} is no positive number")
+    return number
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for each in text.split(",") if (word := each.strip()))
 
@@ -106,6 +113,7 @@ def some_of(*values: str) -> Kind[tuple[str, ...]]:
 
 TEXT = Kind(str, "a text")
 FLAG = Kind(_flag, "true or false")
+RATE = Kind(_rate, "a number, such as 10 or 0.5")
 COUNT = Kind(_count, "a whole number, such as 100")
 SECONDS = Kind(_seconds, "a duration, such as 30s or 1h15m")
 WORDS = Kind(_words, "a comma separated list", many=True)
@@ -155,6 +163,20 @@ class ApiArguments:
     authorization_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
     authorization_webhook_cache_authorized_ttl: float = argument(SECONDS, 300.0)
     authorization_webhook_cache_unauthorized_ttl: float = argument(SECONDS, 30.0)
+    audit_policy_file: str = argument(FILE, "")
+    audit_log_path: str = argument(OUTPUT, "")
+    audit_log_maxsize: int = argument(COUNT, 100)
+    audit_log_maxage: int = argument(COUNT, 0)
+    audit_log_maxbackup: int = argument(COUNT, 0)
+    audit_log_compress: bool = argument(FLAG, False)
+    audit_webhook_config_file: str = argument(FILE, "")
+    audit_webhook_batch_buffer_size: int = argument(COUNT, 10_000)
+    audit_webhook_batch_max_size: int = argument(COUNT, 400)
+    audit_webhook_batch_max_wait: float = argument(SECONDS, 30.0)
+    audit_webhook_batch_throttle_enable: bool = argument(FLAG, True)
+    audit_webhook_batch_throttle_qps: float = argument(RATE, 10.0)
+    audit_webhook_batch_throttle_burst: int = argument(COUNT, 15)
+    audit_webhook_initial_backoff: float = argument(SECONDS, 10.0)
     enable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
     disable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
     admission_control_config_file: str = argument(FILE, "")
@@ -254,5 +276,10 @@ def _check(arguments: ApiArguments) -> None:
             check_names(arguments.enable_admission_plugins, arguments.disable_admission_plugins)
         except UnknownPluginError as error:
             raise ArgumentError(f"--api-arg enable-admission-plugins, disable-admission-plugins: {error}") from error
+    backends = arguments.audit_log_path or arguments.audit_webhook_config_file
+    if backends and not arguments.audit_policy_file:
+        raise ArgumentError("--api-arg audit-policy-file: it must say what the audit log is to hold")
+    if arguments.audit_policy_file and not backends:
+        raise ArgumentError("--api-arg audit-log-path or audit-webhook-config-file: the audit log must go somewhere")
     if not arguments.authorization_mode:
         raise ArgumentError("--api-arg authorization-mode: at least one mode is needed: " + ", ".join(MODES))

@@ -33,6 +33,7 @@ from proa.client.informer import Informers
 from proa.cluster import tls
 from proa.cluster.addresses import host_address
 from proa.cluster.api_arguments import ApiArguments
+from proa.cluster.auditing import make as make_auditor
 from proa.cluster.credentials import FRONT_PROXY, Credentials, is_api_server
 from proa.cluster.dns_endpoints import DnsEndpointsController
 from proa.cluster.guards import make as make_guards
@@ -182,6 +183,9 @@ async def start_api(
             ),
         )
     )
+    auditor = make_auditor(server, arguments, clock, random)
+    if auditor is not None:
+        stack.push_async_callback(auditor.close)
     await server.load()
     stack.push_async_callback(server.stop)
     loopback = server.client_for(LOOPBACK)
@@ -207,6 +211,7 @@ async def start_api(
         front_proxy=guards.front_proxy,
         anonymous=guards.anonymous,
         audiences=guards.audiences,
+        witnesses=auditor,
     )
     await informers.start()
     await ensure_default_policy(loopback)

@@ -37,8 +37,8 @@ class RequestStrategy(DefaultStrategy):
         """Approval is kept: adding or removing it here is refused, so what is there needs no comparison."""
         keep(document, old, "spec")
         before = {each.get("type"): each for each in (old.get("status") or {}).get("conditions") or ()}
-        conditions = (document.get("status") or {}).get("conditions")
-        for position, each in enumerate(conditions or ()):
+        conditions = (document.get("status") or {}).get("conditions") or []
+        for position, each in enumerate(conditions):
             kind = each.get("type")
             if kind in _APPROVAL and kind in before:
                 conditions[position] = before[kind]

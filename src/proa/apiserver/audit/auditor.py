@@ -1,0 +1,67 @@
+"""The auditor: asks the policy about each request, and hands events to every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from proa.aio.clock import Clock
+from proa.apiserver.audit.bodies import Bodies
+from proa.apiserver.audit.events import Document, Event
+from proa.apiserver.audit.policy import NONE, Policy
+from proa.apiserver.identity import User
+from proa.apiserver.server import Request
+
+_NOBODY = User("")
+
+
+class Backend(Protocol):
+    def write(self, event: Document) -> None:
+        """Take an event; returns at once."""
+
+    async def close(self) -> None:
+        """Return when everything that was taken is where it belongs, or cannot be."""
+
+
+class Auditor:
+    """See `access.Witnesses`."""
+
+    def __init__(self, policy: Policy, backends: Sequence[Backend], bodies: Bodies, clock: Clock) -> None:
+        self._policy = policy
+        self._backends = tuple(backends)
+        self._bodies = bodies
+        self._clock = clock
+
+    def begin(self, request: Request, user: User, annotations: Mapping[str, str]) -> Event | None:
+        """The witness of a request, None for one that is not written down."""
+        event = self._event(request, user, annotations)
+        if event is not None:
+            event.begin()
+        return event
+
+    def unauthenticated(self, request: Request) -> None:
+        event = self._event(request, _NOBODY, {})
+        if event is not None:
+            event.unauthenticated()
+
+    async def close(self) -> None:
+        for each in self._backends:
+            await each.close()
+
+    def _event(self, request: Request, user: User, annotations: Mapping[str, str]) -> Event | None:
+        coverage = self._policy.coverage(user, request.info)
+        if coverage.level == NONE:
+            return None
+        return Event(
+            request,
+            user,
+            coverage,
+            sink=self._write,
+            now=self._clock.now,
+            decode=self._bodies.document,
+            annotations=annotations,
+        )
+
+    def _write(self, event: Document) -> None:
+        for each in self._backends:
+            each.write(event)
