@@ -34,7 +34,8 @@ class Deadlines:
     def start(self) -> None:
         """Begin to look."""
         if self.seconds:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+            pause = min(_LOOK_SECONDS, self.seconds / 4)
+            self._timer = asyncio.get_running_loop().call_later(pause, self._look)
 
     def close(self) -> None:
         if self._timer is not None:
