@@ -1,4 +1,7 @@
-"""Whether a pod needs anything else of the API: a mirror pod may not, or its kubelet could read whatever it likes."""
+"""What a pod spec (a document) refers to in the API: anything at all, and which secrets.
+
+A mirror pod may refer to nothing, or its kubelet could read whatever it likes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 Document = Mapping[str, Any]
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_KINDS = dict(zip(_CONTAINERS, ("init container", "container", "ephemeral container"), strict=True))
 # By volume source; a source that is not here asks the API for nothing.
 _VOLUMES = {
     "configMap": "configmaps (via configmap volumes)",
@@ -40,6 +44,34 @@ def api_reference(spec: Document) -> str:
     if spec.get("resourceClaims"):
         return "resourceclaims"
     return next(_of_volumes(spec.get("volumes") or ()), "")
+
+
+def secret_references(spec: Document, parts: Sequence[str] = _CONTAINERS) -> Iterator[tuple[str, str]]:
+    """Who refers to a secret, in words, and its name: volumes first, then the containers of these parts."""
+    for volume in spec.get("volumes") or ():
+        if volume.get("secret") is not None:
+            name = volume["secret"].get("secretName") or ""
+            yield f'volume with secret.secretName="{name}"', name
+    for part in parts:
+        for container in spec.get(part) or ():
+            who = f"{_KINDS[part]} {container.get('name', '')}"
+            for env in container.get("env") or ():
+                reference = (env.get("valueFrom") or {}).get("secretKeyRef")
+                if reference is not None:
+                    name = reference.get("name") or ""
+                    yield f'{who} with envVar {env.get("name", "")} referencing secret.secretName="{name}"', name
+            for source in container.get("envFrom") or ():
+                if source.get("secretRef") is not None:
+                    name = source["secretRef"].get("name") or ""
+                    yield f'{who} with envFrom referencing secret.secretName="{name}"', name
+
+
+def projects_token(spec: Document) -> bool:
+    """Whether a volume has a token of the service account."""
+    projected = (volume.get("projected") or {} for volume in spec.get("volumes") or ())
+    return any(
+        source.get("serviceAccountToken") is not None for each in projected for source in each.get("sources") or ()
+    )
 
 
 def _environment(spec: Document) -> Iterator[str]:

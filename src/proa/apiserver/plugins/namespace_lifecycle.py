@@ -10,7 +10,7 @@ from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.plugins.context import PluginContext
 from proa.machinery.meta import StatusCause
 from proa.machinery.resource import Resource
-from proa.machinery.status import forbidden, with_cause
+from proa.machinery.status import with_cause
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 # Reviews ask about access; they leave nothing behind in the namespace.
@@ -30,18 +30,19 @@ class NamespaceLifecycle:
         return operation == "CREATE" and resource.namespaced and resource.plural not in _REVIEWS
 
     async def validate(self, attributes: Attributes) -> None:
-        resource = attributes.resource
         if attributes.operation == "DELETE":
             if attributes.name in IMMORTAL:
-                raise forbidden(resource, attributes.name, "this namespace may not be deleted")
+                raise attributes.forbidden("this namespace may not be deleted")
             return
         namespace = await self._namespace(attributes.namespace)
         if namespace.status.phase == "Terminating" or namespace.metadata.deletionTimestamp is not None:
             why = f"unable to create new content in namespace {attributes.namespace} because it is being terminated"
             raise with_cause(
-                forbidden(resource, attributes.name, why),
+                attributes.forbidden(why),
                 StatusCause(
-                    reason="NamespaceTerminating", message=f"namespace {attributes.namespace} is being terminated"
+                    reason="NamespaceTerminating",
+                    message=f"namespace {attributes.namespace} is being terminated",
+                    field="metadata.namespace",
                 ),
             )
 
