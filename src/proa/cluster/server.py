@@ -24,13 +24,12 @@ from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP
 from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, FirstOpinion, User
 from proa.apiserver.limiting import RequestLimits
-from proa.apiserver.plugins import default_plugins
 from proa.apiserver.plugins.context import PluginContext
 from proa.base.collector import tune_for_server
 from proa.base.entropy import BlockRandom
 from proa.client.events import Events
 from proa.client.informer import Informers
-from proa.cluster import tls
+from proa.cluster import admission, tls
 from proa.cluster.addresses import host_address
 from proa.cluster.api_arguments import ApiArguments
 from proa.cluster.auditing import make as make_auditor
@@ -206,7 +205,7 @@ async def start_api(
     server.install(
         authenticators=guards.authenticators,
         authorizers=guards.authorizers,
-        admission=(*guards.checks, *default_plugins(plugins), *guards.marks),
+        admission=(*guards.checks, *admission.plugins(plugins, arguments), *guards.marks),
         token_issuer=guards.token_issuer,
         front_proxy=guards.front_proxy,
         anonymous=guards.anonymous,
