@@ -17,6 +17,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from proa.base.errors import ProaError
+from proa.lang import yaml_limits
 
 _PREFIX = "tag:yaml.org,2002:"
 _BOOLEANS = {
@@ -47,9 +48,8 @@ class _Loader(yaml.CSafeLoader):
                 continue
             name = _key(self.construct_object(key, deep=True), key)
             if name in seen:
-                raise ConstructorError(
-                    "while constructing a mapping", node.start_mark, f"key {name!r} is given twice", key.start_mark
-                )
+                line = key.start_mark.line + 1
+                raise ConstructorError(problem=f'unmarshal errors:\n  line {line}: key "{name}" already set in map')
             seen.add(name)
         self.flatten_mapping(node)
         # Merged entries stand first, so that the mapping's own win.
@@ -159,6 +159,9 @@ _Dumper.add_representer(str, _represent_string)
 def documents(text: str | bytes) -> Iterator[Any]:
     """Every document of the text that is not empty. Raises YamlError."""
     try:
+        problem = yaml_limits.exceeded(text)
+        if problem:
+            raise YamlError(problem)
         for document in yaml.load_all(text, _Loader):
             if document is not None:
                 yield document
