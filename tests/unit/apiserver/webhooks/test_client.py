@@ -5,20 +5,15 @@ import base64
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from random import Random
 from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.unit.apiserver.conftest import ADMIN
 from tests.webhook_server import WebhookServer
 
-from proa.api.core_v1.resources import SERVICES
-from proa.api.discovery_v1.resources import ENDPOINT_SLICES
-from proa.apiserver.compose import ApiServer
-from proa.apiserver.services import ServiceResolver
+from proa.apiserver.services import Target
 from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
-from proa.machinery.decode import to_typed
+from proa.machinery.status import GroupPlural, StatusError, not_found, service_unavailable
 from proa.pki.certificates import create_authority
 
 
@@ -47,26 +42,27 @@ async def backend() -> AsyncIterator[WebhookServer]:
 
 
 @pytest.fixture
-async def client(server: ApiServer) -> AsyncIterator[WebhookClient]:
-    made = WebhookClient(ServiceResolver(server.client_for(ADMIN), Random(1)))
+async def client(backend: WebhookServer) -> AsyncIterator[WebhookClient]:
+    here = Target("127.0.0.1", backend.port)
+    away = service_unavailable('no endpoints available for service "away"')
+    services: Any = Services(hook=here, other=here, away=away, none=not_found(GroupPlural("", "services"), "none"))
+    made = WebhookClient(services)
     yield made
     await made.close()
 
 
-async def serve_at(server: ApiServer, port: int, *, name: str = "hook", service_port: int = 443) -> None:
-    admin = server.client_for(ADMIN)
-    service = {
-        "metadata": {"name": name, "namespace": "ops"},
-        "spec": {"ports": [{"name": "https", "port": service_port}]},
-    }
-    piece = {
-        "metadata": {"name": f"{name}-1", "namespace": "ops", "labels": {"kubernetes.io/service-name": name}},
-        "addressType": "IPv4",
-        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
-    }
-    await admin.create(SERVICES, to_typed(service, SERVICES.type))
-    await admin.create(ENDPOINT_SLICES, to_typed(piece, ENDPOINT_SLICES.type))
+class Services:
+    """Where each Service of the namespace `ops` leads; a failure for those that lead nowhere."""
+
+    def __init__(self, **targets: Target | StatusError) -> None:
+        self.targets = targets
+
+    async def resolve(self, namespace: str, name: str, port: int | str) -> Target:
+        assert (namespace, port) == ("ops", 443)
+        found = self.targets[name]
+        if isinstance(found, StatusError):
+            raise found
+        return found
 
 
 async def test_a_url_gets_the_document_and_answers_with_one(client: WebhookClient, backend: WebhookServer) -> None:
@@ -86,31 +82,28 @@ async def test_connections_are_kept(client: WebhookClient, backend: WebhookServe
 
 
 async def test_a_service_is_reached_at_its_endpoint_by_its_own_name(
-    server: ApiServer, client: WebhookClient, backend: WebhookServer
+    client: WebhookClient, backend: WebhookServer
 ) -> None:
-    await serve_at(server, backend.port)
     service = {"namespace": "ops", "name": "hook", "path": "/echo"}
     assert await client.call({"service": service, "caBundle": backend.ca_bundle}, {"a": 1}, 10) == {"you": {"a": 1}}
 
 
 async def test_another_service_name_than_the_certificates_is_refused(
-    server: ApiServer, client: WebhookClient, backend: WebhookServer
+    client: WebhookClient, backend: WebhookServer
 ) -> None:
-    await serve_at(server, backend.port, name="other")
     config = {"service": {"namespace": "ops", "name": "other"}, "caBundle": backend.ca_bundle}
     with pytest.raises(WebhookFailure, match=r'^Post "https://other.ops.svc:443/\?timeout=10s": tls: failed to verify'):
         await client.call(config, {}, 10)
 
 
-async def test_a_service_without_endpoints_or_port_says_so(server: ApiServer, client: WebhookClient) -> None:
-    with pytest.raises(WebhookFailure, match=r'hook.ops.svc:443/x\?timeout=10s": service "hook" not found$'):
-        await client.call({"service": {"namespace": "ops", "name": "hook", "path": "x"}}, {}, 10)
-    await serve_at(server, 1, service_port=8443)
-    with pytest.raises(WebhookFailure, match=r'no service port 443 found for service "hook"$'):
-        await client.call({"service": {"namespace": "ops", "name": "hook"}}, {}, 10)
-    await server.client_for(ADMIN).delete(ENDPOINT_SLICES, "hook-1", "ops")
-    with pytest.raises(WebhookFailure, match=r'no endpoints available for service "hook"$'):
-        await client.call({"service": {"namespace": "ops", "name": "hook", "port": 8443}}, {}, 10)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("none", 'service "none" not found'), ("away", 'no endpoints available for service "away"')],
+)
+async def test_a_service_that_leads_nowhere_says_why(client: WebhookClient, name: str, why: str) -> None:
+    with pytest.raises(WebhookFailure) as failure:
+        await client.call({"service": {"namespace": "ops", "name": name, "path": "x"}}, {}, 10)
+    assert failure.value.reason == f'Post "https://{name}.ops.svc:443/x?timeout=10s": {why}'
 
 
 async def test_a_backend_that_takes_too_long_exceeds_the_deadline(
