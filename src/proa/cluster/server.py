@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from proa.apiserver.aggregation.trust import FrontProxy
 from proa.apiserver.authz.bootstrap import ensure_default_policy
 from proa.apiserver.authz.node import NODE_PREFIX, NODES_GROUP
 from proa.apiserver.compose import ApiServer, Config
+from proa.apiserver.custom.conversion import converter_of
+from proa.apiserver.custom.serving import CustomResources
 from proa.apiserver.identity import AUTHENTICATED, LOOPBACK, MASTERS, FirstOpinion, User
 from proa.apiserver.limiting import RequestLimits
 from proa.apiserver.plugins.context import PluginContext
@@ -215,6 +218,15 @@ async def start_api(
     await informers.start()
     await ensure_default_policy(loopback)
     await guards.synced()
+    custom = CustomResources(
+        server,
+        server.client_for(LOOPBACK, "kube-apiserver"),
+        informers,
+        clock,
+        converter_of=partial(converter_of, server.webhooks, random),
+    )
+    await custom.start()
+    stack.push_async_callback(custom.close)
     context = Context(server.client_for(LOOPBACK, "kube-aggregator"), informers, Events(loopback, clock), clock)
     await server.attend(context, trust.root_ca, trust.front_proxy)
     return server, informers
