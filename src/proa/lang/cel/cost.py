@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from proa.lang.cel.errors import BudgetError
 from proa.lang.cel.types import SCALARS, Type, unwrap_optional
 from proa.lang.cel.values import LISTS, MAPS, charged_size, is_hosted
 
 UNLIMITED = (1 << 64) - 1
+LARGEST = 10_000_000
+"""Nothing longer is made of strings and lists: making it would cost more than any evaluation may."""
 
 LIST, MAP, STRUCT = 10, 30, 40
 """What making one costs."""
@@ -228,3 +231,9 @@ def tree_size(value: Any) -> int:
     if isinstance(value, MAPS):
         return sum(tree_size(key) + tree_size(each) for key, each in value.items())
     return 1
+
+
+def bounded(length: int) -> None:
+    """Raises BudgetError for a result that would be too large to make."""
+    if length > LARGEST:
+        raise BudgetError("operation cancelled: actual cost limit exceeded")

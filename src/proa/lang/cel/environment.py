@@ -19,8 +19,9 @@ from proa.lang.cel.estimate import Sizes, UnknownSizes, estimate
 from proa.lang.cel.extensions.optionals import OPTIONALS
 from proa.lang.cel.functions import Function, Library
 from proa.lang.cel.parser import DEEPEST, parse
-from proa.lang.cel.planner import EXCEEDED, Frame, Plan
+from proa.lang.cel.planner import Plan
 from proa.lang.cel.standard import LITERALS, STANDARD
+from proa.lang.cel.steps import EXCEEDED, Frame
 from proa.lang.cel.types import Type
 
 _REMEMBERED = 1024

@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import Any
 
 from proa.base.errors import ProaError
+from proa.lang.cel.conversions import text_of
 from proa.lang.cel.cost import Traversal
 from proa.lang.cel.environment import Environment
 from proa.lang.cel.functions import Library, function, overload
 from proa.lang.cel.planner import StructValue
-from proa.lang.cel.standard import text_of
 from proa.lang.cel.types import DYN, STRING, Type, list_of, struct
 from proa.lang.cel.values import LISTS, MAPS, Duration, Timestamp
 

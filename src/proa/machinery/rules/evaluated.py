@@ -12,7 +12,7 @@ from typing import Any
 
 from proa.lang.cel.environment import Budget, Program
 from proa.lang.cel.errors import BudgetError, CelError, EvaluationError
-from proa.lang.cel.planner import EXCEEDED
+from proa.lang.cel.steps import EXCEEDED
 from proa.lang.cel.values import NONE, Optional
 from proa.machinery.declare import UNSET
 from proa.machinery.expressions.environment import BUDGET, LONGEST_MESSAGE

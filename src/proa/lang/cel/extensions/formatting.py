@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from proa.lang.cel import values
+from proa.lang.cel.conversions import text_of
+from proa.lang.cel.cost import bounded
 from proa.lang.cel.errors import EvaluationError
-from proa.lang.cel.standard import bounded, text_of
 from proa.lang.cel.types import Type
 from proa.lang.cel.values import LISTS, MAPS, Duration, Timestamp
 

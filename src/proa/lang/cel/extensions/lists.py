@@ -8,10 +8,9 @@ from functools import cmp_to_key
 from typing import Any
 
 from proa.lang.cel import values
-from proa.lang.cel.cost import LIST, TRAVERSAL, UNLIMITED, Estimate, Operand, Range, exactly
+from proa.lang.cel.cost import LIST, TRAVERSAL, UNLIMITED, Estimate, Operand, Range, bounded, exactly
 from proa.lang.cel.errors import EvaluationError
 from proa.lang.cel.functions import A, Library, Overload, function, member, overload
-from proa.lang.cel.standard import bounded
 from proa.lang.cel.types import BOOL, BYTES, DOUBLE, DURATION, DYN, INT, STRING, TIMESTAMP, UINT, list_of
 from proa.lang.cel.values import LISTS, charged_size
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proa.lang.cel.cost import TRAVERSAL, UNLIMITED, Estimate, Operand, Range, Resized, Traversal, scaled
+from proa.lang.cel.cost import TRAVERSAL, UNLIMITED, Estimate, Operand, Range, Resized, Traversal, bounded, scaled
 from proa.lang.cel.errors import EvaluationError
 from proa.lang.cel.extensions.formatting import formatted
 from proa.lang.cel.functions import Library, function, member, overload
-from proa.lang.cel.standard import bounded
 from proa.lang.cel.types import DYN, INT, STRING, list_of
 from proa.lang.cel.values import charged_size
 
