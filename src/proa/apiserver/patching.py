@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.negotiation import decode_yaml
@@ -41,9 +39,9 @@ def parse_body(content_type: str, body: bytes) -> Any:
     if content_type == APPLY_YAML:
         return decode_yaml(body)
     try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise failures.bad_request(f"the patch is not JSON: {error}") from None
+        return decode.decode_value(body)
+    except ValueError as error:
+        raise failures.bad_request(f"error decoding patch: {error}") from None
 
 
 def patch_of(resource: Resource[Any], content_type: str, body: Any) -> Change:
@@ -83,6 +81,7 @@ def applying(
     metadata.check_kind(body, resource.api_version, resource.kind)
     if not body.get("apiVersion") or not body.get("kind"):
         raise failures.bad_request("an apply patch must say its apiVersion and kind")
+    _check_declared(resource, name, body)
     options.warnings += resource.form.shape(body, options.field_validation)
     options.applied = True
     options.field_validation = decode.FieldValidation.IGNORE
@@ -130,6 +129,17 @@ async def apply(
             if not failures.is_already_exists(error):
                 raise
     raise failures.server_timeout(resource, "apply")
+
+
+def _check_declared(resource: Resource[Any], name: str, body: Document) -> None:
+    """Nobody can own a field that the schema does not know. Raises StatusError, whatever fieldValidation says."""
+    unknown = resource.form.undeclared(body)
+    if unknown:
+        found = [f".{path}: field not declared in schema" for path in unknown]
+        said = found[0] if len(found) == 1 else "\n  ".join(["errors:", *found])
+        meta = metadata.of(body)
+        what = f"{meta.get('namespace', '')}/{meta.get('name', name)}; {resource.api_version}, Kind={resource.kind}"
+        raise failures.failed(f"failed to create typed patch object ({what}): {said}")
 
 
 def _object(document: Any) -> Document:

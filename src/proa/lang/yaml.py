@@ -165,6 +165,8 @@ def documents(text: str | bytes) -> Iterator[Any]:
         for document in yaml.load_all(text, _Loader):
             if document is not None:
                 yield document
+    except RecursionError:
+        raise YamlError("exceeded max depth") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise YamlError(" ".join(str(error).split())) from error
 

@@ -1,5 +1,5 @@
-"""Bounds on YAML before it is read: nesting, which a recursive reader would follow to the end of its stack, and aliases,
-with which a few lines can mean gigabytes.
+"""Bounds on YAML before it is read: nesting, which a recursive reader would follow to the end of its stack, and
+aliases, with which a few lines can mean gigabytes.
 
 Most texts are seen at a glance to be harmless; the others are run through the parser's events, which recurse nowhere.
 Not here: what YAML means (`yaml`).
@@ -36,7 +36,9 @@ def exceeded(text: str | bytes) -> str:
         elif isinstance(event, yaml.ScalarEvent):
             size, anchor = 1, event.anchor
         elif isinstance(event, yaml.AliasEvent):
-            size, anchor = known.get(event.anchor, 1), None
+            if event.anchor not in known:
+                return f"anchor {event.anchor!r} is not defined, or holds itself"
+            size, anchor = known[event.anchor], None
         else:
             continue
         if anchor is not None:

@@ -57,22 +57,34 @@ class FieldValidation(StrEnum):
 
 def decode_json(body: bytes, limit: int = BODY_LIMIT) -> Document:
     """The JSON object in a request body. Raises StatusError: 400 for what is not one, 413 for too many bytes."""
-    if len(body) > limit:
-        raise status.request_entity_too_large(f"limit is {limit}")
     try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        document = decode_value(body, limit)
+    except ValueError as error:
         raise status.bad_request(f"couldn't get version/kind; json parse error: {error}") from None
-    except RecursionError:
-        raise status.bad_request("couldn't get version/kind; json parse error: exceeded max depth") from None
-    if body.count(b"{") + body.count(b"[") > DEPTH_LIMIT and _deeper(document, DEPTH_LIMIT):
-        raise status.bad_request("couldn't get version/kind; json parse error: exceeded max depth")
     if not isinstance(document, dict):
         raise status.bad_request(
             "couldn't get version/kind; json parse error: json: cannot unmarshal "
             f"{json_kind(document)} into Go value of type struct {{ APIVersion string; Kind string }}"
         )
     return document
+
+
+def decode_value(body: bytes, limit: int = BODY_LIMIT) -> Any:
+    """Any JSON value. Raises ValueError for what is none or is nested too deeply, StatusError 413 beyond the limit."""
+    if len(body) > limit:
+        raise status.request_entity_too_large(f"limit is {limit}")
+    try:
+        value = msgspec.json.decode(body)
+    except RecursionError:
+        raise ValueError("exceeded max depth") from None
+    if body.count(b"{") + body.count(b"[") > DEPTH_LIMIT and is_too_deep(value):
+        raise ValueError("exceeded max depth")
+    return value
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a value is nested deeper than the server takes."""
+    return _deeper(value, DEPTH_LIMIT)
 
 
 def _deeper(value: Any, limit: int) -> bool:

@@ -6,10 +6,14 @@ from typing import Any
 
 import jsonpatch
 import jsonpointer
+import msgspec
 
+from proa.machinery.decode import is_too_deep
 from proa.machinery.status import bad_request, request_entity_too_large, unprocessable
 
 MAX_OPERATIONS = 10_000
+MAX_COPIED = 3 * 1024 * 1024
+"""Bytes that all copies of one patch may add: an object copied into itself doubles each time."""
 
 
 def apply_json_patch(document: Any, operations: Any) -> Any:
@@ -21,8 +25,31 @@ def apply_json_patch(document: Any, operations: Any) -> Any:
             f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         )
     try:
-        return jsonpatch.JsonPatch(operations).apply(document, in_place=False)
+        patched = _applied(document, operations)
+        if is_too_deep(patched):
+            raise RecursionError
+    except RecursionError:
+        raise bad_request("the object would be nested too deeply") from None
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"invalid JSON patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
         raise unprocessable(str(error)) from error
+    return patched
+
+
+def _applied(document: Any, operations: list[Any]) -> Any:
+    if not any(isinstance(each, dict) and each.get("op") == "copy" for each in operations):
+        return jsonpatch.JsonPatch(operations).apply(document, in_place=False)
+    document = msgspec.json.decode(msgspec.json.encode(document))
+    copied = 0
+    for each in operations:
+        if isinstance(each, dict) and each.get("op") == "copy" and isinstance(each.get("from"), str):
+            source = jsonpointer.resolve_pointer(document, each["from"])
+            copied += len(msgspec.json.encode(source))
+            if copied > MAX_COPIED:
+                raise unprocessable(
+                    "Unable to complete the copy, the accumulated size increase of copy is "
+                    f"{copied}, exceeding the limit {MAX_COPIED}"
+                )
+        document = jsonpatch.JsonPatch([each]).apply(document, in_place=True)
+    return document

@@ -129,3 +129,37 @@ def test_a_patch_keeps_the_order_it_asks_for() -> None:
         strategic(document, patch, POD)
     patch["spec"]["containers"].reverse()
     assert [each["name"] for each in strategic(document, patch, POD)["spec"]["containers"]] == ["b", "a"]
+
+
+def test_copies_of_a_json_patch_are_bounded() -> None:
+    document = {"data": {"a": "x" * 1000}}
+    doubling = [{"op": "copy", "from": "/data", "path": f"/data/c{number}"} for number in range(40)]
+    with pytest.raises(StatusError, match="accumulated size increase") as caught:
+        apply_json_patch(document, doubling)
+    assert caught.value.code == 422
+    assert apply_json_patch(document, doubling[:1])["data"]["c0"] == document["data"]
+    assert document == {"data": {"a": "x" * 1000}}
+
+
+def test_a_json_patch_may_not_nest_without_end() -> None:
+    deeper = [{"op": "copy", "from": "", "path": "/a"}] * 20
+    with pytest.raises(StatusError, match=r"too deeply|accumulated"):
+        apply_json_patch({}, [*deeper, *({"op": "add", "path": "/a" * depth, "value": {}} for depth in range(1, 400))])
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ({"op": "test", "path": "/a", "value": 2}, 422),
+        ({"op": "remove", "path": "/b"}, 422),
+        ({"op": "replace", "path": "/b/c", "value": 1}, 422),
+        ({"op": "copy", "from": "/b", "path": "/c"}, 422),
+        ({"op": "dance", "path": "/a"}, 400),
+        ({"op": "add"}, 400),
+        (7, 400),
+    ],
+)
+def test_what_a_json_patch_cannot_do_is_told_from_what_it_cannot_mean(operation: Any, code: int) -> None:
+    with pytest.raises(StatusError) as caught:
+        apply_json_patch({"a": 1}, [operation])
+    assert caught.value.code == code
