@@ -5,6 +5,7 @@ Here: the wiring, the one place that knows every part. Not here: what any part d
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from proa.apiserver.aggregation.trust import FrontProxy
 from proa.apiserver.allocators.services import ServiceAllocator
 from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces, ensure_priority_classes
 from proa.apiserver.catalog import Catalog
+from proa.apiserver.checks import PROBES, Checks, well
 from proa.apiserver.conversion import View
 from proa.apiserver.deadlines import Deadlines
 from proa.apiserver.dispatch import Dispatcher, Handle
@@ -36,6 +38,7 @@ from proa.apiserver.handlers.discovery import DiscoveryHandlers
 from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
 from proa.apiserver.handlers.openapi import OpenApiHandlers
 from proa.apiserver.handlers.tables import Table, Tables
+from proa.apiserver.handlers.zpages import ZPages
 from proa.apiserver.identity import (
     LOOPBACK,
     AnyAuthenticator,
@@ -74,7 +77,8 @@ class Config:
     """What an API server is made of, as far as it is known before it runs; the rest comes by `install`.
 
     tls: serves with it (its verify mode decides whether client certificates count); None: plain HTTP. kubelet_tls: the
-    client side towards kubelets. advertise: the address the `kubernetes` Service leads to, '' for none.
+    client side towards kubelets. advertise: the address the `kubernetes` Service leads to, '' for none. flags: the
+    arguments behind all this, for people.
     """
 
     store: Store
@@ -90,6 +94,7 @@ class Config:
     resources: Sequence[Resource[Any]] | None = None
     anonymous: bool = True
     limits: RequestLimits = field(default_factory=RequestLimits)
+    flags: Mapping[str, str] = field(default_factory=dict)
 
 
 class ApiServer:
@@ -102,6 +107,7 @@ class ApiServer:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.port = config.port
+        self.checks = Checks()
         self.metrics = RequestMetrics()
         self.access = Access(anonymous=config.anonymous)
         self.allocator = ServiceAllocator(config.service_cidr, config.node_ports, config.random)
@@ -185,6 +191,10 @@ class ApiServer:
         """
         await self.aggregator.start(context, authority, front_proxy)
         await self._limiter.start(context)
+        self.checks.once("informer-sync", lambda: ", ".join(context.informers.behind()))
+        self.checks.hook("priority-and-fairness-config-consumer", self._limiter.is_synced)
+        self.checks.hook("apiservice-registration-controller", lambda: not self.aggregator.missing())
+        self.checks.once("autoregister-completion", lambda: " ".join(self.aggregator.missing()))
 
     async def publish(self) -> None:
         """Say in the API where it is served, and be ready; enough where everybody is in this process."""
@@ -309,10 +319,15 @@ class ApiServer:
         serve("/apis", discovery.groups)
         serve("/api/", discovery.below)
         serve("/apis/", discovery.below)
-        health = HealthHandlers({"ping": _well}, {"started": self._check_started, "shutdown": self._check_shutdown})
-        for probe in ("/healthz", "/livez", "/readyz"):
-            serve(probe, health.health)
-            serve(probe + "/", health.health)
+        self.checks.live("ping", well)
+        self.checks.live("etcd", self._check_store)
+        self.checks.ready("etcd-readiness", self._check_store)
+        self.checks.hook("bootstrap-controller", lambda: self._ready or self._http.stopping.is_set())
+        self.checks.ready("shutdown", self._check_shutdown)
+        health = HealthHandlers(self.checks)
+        for probe in PROBES:
+            serve(f"/{probe}", health.health)
+            serve(f"/{probe}/", health.health)
         openapi = OpenApiHandlers(self.catalog.resources, KUBERNETES_VERSION, self.aggregator)
         self.catalog.on_change(discovery.changed)
         self.catalog.on_change(openapi.changed)
@@ -327,16 +342,26 @@ class ApiServer:
         self.families.computed(self._limiter.samples)
         self.families.computed(lambda: storage_samples(self.catalog.counts()))
         self.families.computed(lambda: statistic_samples(self.statistics()))
+        zpages = ZPages(lambda: self._dispatcher.paths, self.config.flags)
+        serve("/statusz", zpages.statusz)
+        serve("/flagz", zpages.flagz)
         serve("/", self._paths)
 
     def _address(self) -> str:
         return f"{self.config.host}:{self.port}"
 
     async def _paths(self, request: Request) -> Response:
-        return json_reply({"paths": self._dispatcher.paths})
+        checks = (f"/{probe}/{name}" for probe in PROBES for name in self.checks.of(probe))
+        return json_reply({"paths": sorted({*self._dispatcher.paths, *checks})})
 
-    async def _check_started(self) -> str:
-        return "" if self._ready or self._http.stopping.is_set() else "the server is starting"
+    async def _check_store(self) -> str:
+        """Whether the store reads."""
+        try:
+            async with asyncio.timeout(2.0):
+                await self.config.store.get("/registry/health")
+        except Exception as error:
+            return f"the store does not answer: {str(error) or type(error).__name__}"
+        return ""
 
     async def _check_shutdown(self) -> str:
         return "the server is stopping" if self._http.stopping.is_set() else ""
@@ -350,7 +375,3 @@ class ApiServer:
         if self._connections is not None:
             found["connections"] = self._connections.statistics()
         return {**found, **dict(self.catalog.statistics())}
-
-
-async def _well() -> str:
-    return ""

@@ -38,6 +38,7 @@ class Limiter:
         self._fairness = Fairness(limits.reading + limits.writing, limits.seconds / 4 or 15.0) if limits.fair else None
         self.turns: Fairness | InFlight = self._fairness or InFlight(limits.reading, limits.writing)
         self._runner: ControllerRunner | None = None
+        self._controller: FairnessController | None = None
 
     def attach(self, dispatcher: Dispatcher) -> None:
         """Tell it when turns are others; serve what the queues hold."""
@@ -49,10 +50,14 @@ class Limiter:
         """Keep the objects that say how requests are shared, and go by them."""
         if self._fairness is None:
             return
-        controller = FairnessController(context, self._fairness)
-        self._runner = ControllerRunner(controller)
+        self._controller = FairnessController(context, self._fairness)
+        self._runner = ControllerRunner(self._controller)
         await self._runner.start()
-        controller.begin()
+        self._controller.begin()
+
+    def is_synced(self) -> bool:
+        """Whether the server goes by the objects in the API."""
+        return self._controller is None or self._controller.is_synced()
 
     async def close(self) -> None:
         if self._runner is not None:

@@ -343,6 +343,10 @@ class Informers:
         for informer in list(self._informers.values()):
             await informer.synced()
 
+    def behind(self) -> list[str]:
+        """The resources of informers that have not seen everything yet."""
+        return [each.resource.qualified for each in self._informers.values() if not each.is_synced]
+
     async def close(self) -> None:
         """Stop every watch; the copies stay readable."""
         await self._scope.close()

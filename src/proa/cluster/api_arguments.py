@@ -185,6 +185,10 @@ class ApiArguments:
     enable_priority_and_fairness: bool = argument(FLAG, True)
     request_timeout: float = argument(SECONDS, 60.0)
 
+    def shown(self) -> Mapping[str, str]:
+        """Every argument as a text, by its name."""
+        return {each.name.replace("_", "-"): _shown(getattr(self, each.name)) for each in fields(self)}
+
     @classmethod
     def of(cls, given: Iterable[str]) -> ApiArguments:
         """From `NAME=VALUE` texts. Raises ArgumentError."""
@@ -214,6 +218,14 @@ def merged(kept: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
         result.append(f"{name}={value}")
     ApiArguments.of(result)
     return tuple(result)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join("=".join(each) if isinstance(each, tuple) else str(each) for each in value)
+    return f"{value:g}s" if isinstance(value, float) else str(value)
 
 
 def _split(text: str) -> tuple[str, str]:

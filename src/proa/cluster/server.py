@@ -177,6 +177,7 @@ async def start_api(
             kubelet_tls=trust.kubelet_tls,
             clock=clock,
             random=random,
+            flags=arguments.shown(),
             limits=RequestLimits(
                 arguments.max_requests_inflight,
                 arguments.max_mutating_requests_inflight,

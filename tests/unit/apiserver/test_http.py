@@ -207,6 +207,53 @@ async def test_health_is_told_check_by_check(http: aiohttp.ClientSession) -> Non
         assert await answer.text() == "ok"
     async with http.get("/livez/nothing") as answer:
         assert answer.status == 404
+    async with http.get("/livez", params={"verbose": "", "exclude": ["etcd", "nothing"]}) as answer:
+        text = await answer.text()
+    assert "[+]etcd excluded: ok\n" in text
+    assert 'warn: some health checks cannot be excluded: no matches for "nothing"\n' in text
+
+
+async def test_why_a_check_fails_is_only_told_to_who_asks_for_it(
+    http: aiohttp.ClientSession, listening: ApiServer
+) -> None:
+    async def broken() -> str:
+        return "the disk is full"
+
+    listening.checks.ready("disk", broken)
+    async with http.get("/readyz") as answer:
+        text = await answer.text()
+        assert answer.status == 500
+    assert "[-]disk failed: reason withheld\n" in text
+    assert text.endswith("readyz check failed\n")
+    async with http.get("/readyz/disk") as answer:
+        assert (answer.status, await answer.text()) == (500, "internal server error: the disk is full\n")
+    async with http.get("/livez") as answer:
+        assert answer.status == 200
+
+
+async def test_a_server_says_what_it_is_and_how_it_was_started(http: aiohttp.ClientSession) -> None:
+    async with http.get("/statusz") as answer:
+        text = await answer.text()
+    assert text.startswith("\napiserver statusz\nWarning: ")
+    assert "Emulation version: 1.36\n" in text
+    accept = {"Accept": "application/json;g=config.k8s.io;v=v1beta1;as=Flagz"}
+    async with http.get("/flagz", headers=accept) as answer:
+        body = await answer.json()
+    assert (body["kind"], body["apiVersion"], body["metadata"]) == (
+        "Flagz",
+        "config.k8s.io/v1beta1",
+        {"name": "apiserver"},
+    )
+    async with http.get("/flagz", headers={"Accept": "application/json"}) as answer:
+        assert answer.status == 406
+    async with http.get("/debug/pprof/heap") as answer:
+        assert answer.status == 404
+
+
+async def test_the_index_lists_what_is_served(http: aiohttp.ClientSession) -> None:
+    async with http.get("/") as answer:
+        paths = (await answer.json())["paths"]
+    assert {"/api/v1", "/apis", "/apis/apps/v1", "/livez/etcd", "/openapi/v3", "/version"} <= set(paths)
 
 
 async def test_discovery_is_encoded_once_and_cached_by_clients(http: aiohttp.ClientSession) -> None:

@@ -70,6 +70,10 @@ class FairnessController(Controller):
             for name in own:
                 self.queue.add(f"{plural}/{name}")
 
+    def is_synced(self) -> bool:
+        """Whether everything that every server has is in its copies."""
+        return all(name in self._informers[plural] for plural, (own, _) in _OWN.items() for name in own)
+
     async def reconcile(self, key: str) -> Outcome:
         plural, _, name = key.partition("/")
         await self._keep(plural, name)

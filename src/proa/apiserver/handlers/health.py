@@ -1,11 +1,16 @@
-"""/healthz, /livez, /readyz with named checks, /version, /metrics and the list of paths at /."""
+"""/healthz, /livez and /readyz with named checks, /version and /metrics.
+
+Why a check fails goes to the log and to who may ask for that check alone, because anybody may ask for all of them.
+"""
 
 from __future__ import annotations
 
+import logging
 import platform
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
-from proa.apiserver.reply import json_reply, text_reply
+from proa.apiserver.checks import Checks
+from proa.apiserver.reply import Reply, json_reply, text_reply
 from proa.apiserver.server import Request, Response
 from proa.base.build import KUBERNETES_MAJOR as MAJOR
 from proa.base.build import KUBERNETES_MINOR as MINOR
@@ -13,24 +18,24 @@ from proa.base.build import build
 from proa.base.metrics import Metrics
 from proa.machinery import status as failures
 
-Check = Callable[[], Awaitable[str]]
-"""'' when all is well, else what is not. Must answer at once."""
+log = logging.getLogger(__name__)
 
 
 class HealthHandlers:
-    """The checks of this server by name, in order; `readyz` alone also fails while it starts or stops."""
+    """The checks of this server over HTTP."""
 
-    def __init__(self, live: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
-        self._checks = {"healthz": live, "livez": live, "readyz": {**live, **ready}}
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
 
     async def health(self, request: Request) -> Response:
         """/healthz, /livez, /readyz, and one check of them: /readyz/<name>. Query: verbose, exclude."""
         probe, _, only = request.info.path.strip("/").partition("/")
-        checks = self._checks[probe]
+        checks = self._checks.of(probe)
         if only:
             if only not in checks:
                 raise failures.no_such_page()
-            checks = {only: checks[only]}
+            problem = await checks[only]()
+            return _failed(f"internal server error: {problem}\n") if problem else text_reply("ok")
         excluded = set(request.query_values("exclude"))
         lines, wrong = [], []
         for name, check in checks.items():
@@ -39,15 +44,25 @@ class HealthHandlers:
                 continue
             problem = await check()
             if problem:
-                wrong.append(name)
-                lines.append(f"[-]{name} failed: {problem}")
+                wrong.append(f"{name}: {problem}")
+                lines.append(f"[-]{name} failed: reason withheld")
             else:
                 lines.append(f"[+]{name} ok")
+        if unknown := sorted(excluded - checks.keys()):
+            named = ", ".join(f'"{each}"' for each in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {named}")
         if wrong:
-            return text_reply("\n".join([*lines, f"{probe} check failed"]) + "\n", 500)
+            log.info("%s check failed: %s", probe, "; ".join(wrong))
+            return _failed("\n".join([*lines, f"{probe} check failed"]) + "\n")
         if "verbose" in request.query:
             return text_reply("\n".join([*lines, f"{probe} check passed"]) + "\n")
         return text_reply("ok")
+
+
+def _failed(text: str) -> Reply:
+    reply = text_reply(text, 500)
+    reply.headers = (("X-Content-Type-Options", "nosniff"),)
+    return reply
 
 
 async def version(request: Request) -> Response:
