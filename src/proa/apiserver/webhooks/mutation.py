@@ -15,6 +15,7 @@ from proa.apiserver.webhooks.hooks import Concern
 from proa.apiserver.webhooks.versions import Documents
 from proa.machinery import patch
 from proa.machinery import status as failures
+from proa.machinery.apply.defects import defect
 from proa.machinery.fields import quoted
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Mutation:
         if seen.resource != attributes.resource:
             back = await Documents(seen.resource, patched, None).as_(attributes.resource, self._server.registry)
             patched = back.document
+        _keep_owners(patched or {}, document, attributes.warnings)
         status = document.get("status")
         document.clear()
         document.update(patched or {})
@@ -101,6 +103,19 @@ def _give_back(patched: Document, document: Mapping[str, Any]) -> None:
             metadata.pop(name, None)
     if not metadata.get("name") and "name" in kept:
         metadata["name"] = kept["name"]
+
+
+def _keep_owners(patched: Document, document: Mapping[str, Any], warnings: list[str]) -> None:
+    """managedFields that came back broken are as they were: a program that knows an older form of them must not
+    disown everybody."""
+    kept, found = document["metadata"].get("managedFields"), patched["metadata"].get("managedFields")
+    wrong = defect(found) if found != kept else ""
+    if wrong:
+        patched["metadata"]["managedFields"] = kept
+        warnings.append(
+            ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated "
+            f"mutating admission controller; please fix your requests: {wrong}"
+        )
 
 
 def _json(value: Any) -> str:

@@ -508,3 +508,17 @@ async def test_scaling_is_asked_about_as_a_scale(guarded: Guarded, backend: Webh
     assert request["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
     assert request["resource"] == {"group": "apps", "version": "v1", "resource": "deployments"}
     assert (request["oldObject"]["spec"], request["object"]["spec"]) == ({"replicas": 1}, {"replicas": 7})
+
+
+async def test_a_webhook_that_breaks_who_owns_what_is_not_believed(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/break"] = patching(
+        {"op": "replace", "path": "/metadata/managedFields/0/fieldsV1", "value": {"nonsense": {}}},
+        {"op": "add", "path": "/data/marked", "value": "yes"},
+    )
+    await guarded.configure("mutating", hook(backend.client_config("/break")))
+    stored = await guarded.create(CONFIG_MAPS, config_map("a", {"k": "v"}))
+    [entry] = stored.metadata.managedFields
+    assert entry.fieldsV1 == {"f:data": {".": {}, "f:k": {}}}
+    assert stored.data == {"k": "v", "marked": "yes"}
+    [warning] = guarded.warnings
+    assert warning.startswith(".metadata.managedFields was in an invalid state after admission;")
