@@ -163,9 +163,12 @@ class Access:
         elif request.witness is not None:
             request.witness.authorized(known.allowed[key])
 
-    async def authorize(self, user: User, info: RequestInfo, request: Request | None = None) -> Decision:
-        """The decision that allows it. Raises StatusError 403 when `user` may not."""
-        attributes = _attributes(user, info, request)
+    async def authorize(
+        self, user: User, info: RequestInfo, request: Request | None = None, *, fields: str = "", labels: str = ""
+    ) -> Decision:
+        """The decision that allows it. fields, labels: selectors, where no request has them. Raises StatusError 403 when
+        `user` may not."""
+        attributes = _attributes(user, info, request, fields, labels)
         decision = self._authorizer.authorize(attributes)
         if decision.verdict is Verdict.UNKNOWN:
             decision = await self._authorizer.decide(attributes)
@@ -226,7 +229,9 @@ class Access:
         return {"identities": len(self._known), "authentications": self._authenticated}
 
 
-def _attributes(user: User, info: RequestInfo, request: Request | None) -> AccessAttributes:
+def _attributes(
+    user: User, info: RequestInfo, request: Request | None, fields: str = "", labels: str = ""
+) -> AccessAttributes:
     query: Mapping[str, str] = request.query if request is not None and request.query_string else {}
     return AccessAttributes(
         user,
@@ -239,8 +244,8 @@ def _attributes(user: User, info: RequestInfo, request: Request | None) -> Acces
         info.name,
         info.path,
         info.is_resource,
-        query.get("fieldSelector", ""),
-        query.get("labelSelector", ""),
+        query.get("fieldSelector", fields),
+        query.get("labelSelector", labels),
     )
 
 

@@ -240,9 +240,9 @@ class ApiServer:
         for resource in resources:
             self.catalog.withdraw(resource)
 
-    async def may(self, user: User, info: RequestInfo) -> None:
-        """Raises StatusError 403 when `user` may not."""
-        await self.access.authorize(user, info)
+    async def may(self, user: User, info: RequestInfo, fields: str = "", labels: str = "") -> None:
+        """Raises StatusError 403 when `user` may not; fields, labels: the selectors of a list or watch."""
+        await self.access.authorize(user, info, fields=fields, labels=labels)
 
     async def post(
         self,

@@ -35,7 +35,7 @@ class Server(Protocol):
     """What of the API server a client needs."""
 
     def registry(self, resource: Resource[Any]) -> Registry: ...
-    async def may(self, user: User, info: RequestInfo) -> None: ...
+    async def may(self, user: User, info: RequestInfo, fields: str = "", labels: str = "") -> None: ...
     async def post(
         self,
         resource: Resource[Any],
@@ -92,7 +92,7 @@ class InProcessClient:
         continue_: str = "",
         resource_version: str = "",
     ) -> Listing[T]:
-        registry = await self._allowed("list", resource, namespace)
+        registry = await self._allowed("list", resource, namespace, selectors=(field_selector, label_selector))
         page = await registry.list(
             namespace, ReadOptions(label_selector, field_selector, limit, continue_, resource_version)
         )
@@ -109,7 +109,7 @@ class InProcessClient:
         bookmarks: bool = True,
         timeout: float | None = None,
     ) -> AsyncIterator[Sequence[WatchEvent[T]]]:
-        registry = await self._allowed("watch", resource, namespace)
+        registry = await self._allowed("watch", resource, namespace, selectors=(field_selector, label_selector))
         options = WatchOptions(
             label_selector, field_selector, resource_version, timeout=timeout or 0.0, bookmarks=bookmarks
         )
@@ -190,7 +190,8 @@ class InProcessClient:
     async def delete_collection(
         self, resource: Resource[T], namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> None:
-        registry = await self._allowed("deletecollection", resource, namespace)
+        selectors = field_selector, label_selector
+        registry = await self._allowed("deletecollection", resource, namespace, selectors=selectors)
         await registry.delete_collection(namespace, ReadOptions(label_selector, field_selector), {}, self._options())
 
     async def post(self, resource: Resource[T], name: str, namespace: str, subresource: str, body: Object) -> Document:
@@ -206,12 +207,18 @@ class InProcessClient:
         """Nothing to give back."""
 
     async def _allowed(
-        self, verb: str, resource: Resource[Any], namespace: str, name: str = "", subresource: str = ""
+        self,
+        verb: str,
+        resource: Resource[Any],
+        namespace: str,
+        name: str = "",
+        subresource: str = "",
+        selectors: tuple[str, str] = ("", ""),
     ) -> Registry:
         info = RequestInfo(
             True, verb, "", resource.group, resource.version, resource.plural, subresource, namespace, name
         )
-        await self._server.may(self._user, info)
+        await self._server.may(self._user, info, *selectors)
         registry = self._server.registry(resource)
         if not registry.cache.is_loaded:
             await registry.awake()

@@ -112,7 +112,7 @@ def make(
         signer,
         audiences,
         Authorities(root_ca.encode()) if front_proxy is not None else None,
-        NodeAuthorizer(informers),
+        NodeAuthorizer(informers, client),
         rbac,
     )
     authorizers = [_AUTHORIZERS[each](parts) for each in arguments.authorization_mode]
