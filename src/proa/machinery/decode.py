@@ -106,7 +106,7 @@ def field_validation(
     and in Strict mode for unknown and duplicate fields.
     """
     problems = [f"duplicate field {quoted(path)}" for path in duplicates(document, raw, mode)]
-    if schema.type is None or not _fits(document, schema.type):
+    if schema.type is None or not fits(document, schema.type):
         normalise(document, schema)
         unknown = prune(document, schema)
         if mode is not FieldValidation.IGNORE:
@@ -159,7 +159,8 @@ def encode(obj: Object) -> bytes:
     return msgspec.json.encode(obj) if obj.__class__ is not Unstructured else unstructured.encode(obj)
 
 
-def _fits(document: Document, declared: type[Object]) -> bool:
+def fits(document: Document, declared: type[Object]) -> bool:
+    """Whether a document has its declared shape as it is."""
     try:
         msgspec.convert(document, declared)
     except (msgspec.ValidationError, RecursionError):

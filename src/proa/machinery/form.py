@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from proa.machinery import decode
+from proa.machinery.conform import unknown_fields
 from proa.machinery.declare import Object
 from proa.machinery.decode import Document, FieldValidation
 from proa.machinery.default import Defaulter, defaulter_of
@@ -26,6 +27,9 @@ class Form(Protocol):
 
     def shape(self, document: Document, mode: FieldValidation, raw: bytes | None = None) -> list[str]:
         """Bring a client's document to its shape; the warnings for the client. raw: its JSON, where it was JSON."""
+
+    def undeclared(self, document: Document) -> list[str]:
+        """The paths of fields that are not in the schema."""
 
     def default(self, document: Document) -> None:
         """Fill in what is declared of absent fields."""
@@ -57,6 +61,11 @@ class DeclaredForm:
 
     def shape(self, document: Document, mode: FieldValidation, raw: bytes | None = None) -> list[str]:
         return decode.field_validation(document, self._schema, mode, raw)
+
+    def undeclared(self, document: Document) -> list[str]:
+        if decode.fits(document, self._type):
+            return []
+        return [str(path) for path in unknown_fields(document, self._schema)]
 
     def default(self, document: Document) -> None:
         self._default(document)

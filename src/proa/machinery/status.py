@@ -268,6 +268,11 @@ def not_implemented(message: str) -> StatusError:
     return _failure(501, "NotImplemented", message)
 
 
+def failed(message: str) -> StatusError:
+    """500 without a reason: what was asked cannot be done, for a reason that has no name."""
+    return _failure(500, "", message)
+
+
 def service_unavailable(message: str) -> StatusError:
     """503: not ready, or a backend is away."""
     return _failure(503, "ServiceUnavailable", message)

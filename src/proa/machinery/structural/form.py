@@ -7,6 +7,7 @@ gate twice (decoded, validated) and no walk at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -115,6 +116,12 @@ class StructuralForm:
         if problems and mode is FieldValidation.STRICT:
             raise cannot_handle(document, self.schema, [(None, "strict decoding error: " + ", ".join(problems))])
         return problems
+
+    def undeclared(self, document: Document) -> list[str]:
+        if self._passes(document):
+            return []
+        unknown, _ = self.coerce(deepcopy(document), drop=True)
+        return unknown
 
     def coerce(self, document: Document, *, drop: bool) -> tuple[list[str], list[tuple[Path | None, str]]]:
         """Take out what the schema does not know, in place; the paths of that, and what cannot be.
