@@ -34,6 +34,8 @@ Decode = Callable[[str, bytes, str], Any]
 """The document in a body of a content type and encoding; None where there is none. Raises ValueError."""
 
 _LONGEST_AGENT = 1024
+# Annotations that repeat parts of the object, and so are only for levels that show it.
+_OF_BODIES = ("patch.webhook.admission.k8s.io/",)
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
 
 
@@ -190,8 +192,10 @@ class Event:
         event = {**self._event, "stage": stage}
         event["requestReceivedTimestamp"] = self._received
         event["stageTimestamp"] = self._received if stage == RECEIVED else format_micro_time(self._now())
-        if self.annotations:
-            event["annotations"] = dict(self.annotations)
+        bodies = self._coverage.level >= REQUEST
+        said = {key: value for key, value in self.annotations.items() if bodies or not key.startswith(_OF_BODIES)}
+        if said:
+            event["annotations"] = said
         self._sink(event)
 
 

@@ -56,6 +56,7 @@ class Annotates:
 
     async def validate(self, attributes: Attributes) -> None:
         attributes.annotations["acme.com/seen"] = "yes"
+        attributes.annotations["patch.webhook.admission.k8s.io/round_0_index_0"] = "what was changed"
 
 
 class Wire:
@@ -168,6 +169,7 @@ async def test_at_level_request_the_body_is_there_and_the_answer_is_not(audited:
     event = audited.kept.events[-1]
     assert event["requestObject"] == {"metadata": {"name": "m"}, "data": {"a": "b"}}
     assert "responseObject" not in event
+    assert event["annotations"]["patch.webhook.admission.k8s.io/round_0_index_0"] == "what was changed"
     patch = [{"op": "add", "path": "/data/c", "value": "d"}]
     await audited.send(
         "PATCH",
