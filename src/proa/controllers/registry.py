@@ -9,6 +9,7 @@ from proa.control.manager import ControllerFactory
 from proa.controllers.bootstrap_tokens import BootstrapSigner, BootstrapTokenCleaner
 from proa.controllers.certificates import CertificateApprover, CertificateCleaner, CertificateSigner
 from proa.controllers.clusterrole_aggregation import ClusterRoleAggregationController
+from proa.controllers.daemonset import DaemonSetController
 from proa.controllers.deployment import DeploymentController
 from proa.controllers.disruption import DisruptionController, StaleDisruptionController
 from proa.controllers.endpoints import EndpointsController
@@ -33,6 +34,7 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: ReplicaSetController(context),
     lambda context, settings: ReplicaSetController(context, REPLICATION_CONTROLLER),
     lambda context, settings: DeploymentController(context),
+    lambda context, settings: DaemonSetController(context),
     lambda context, settings: JobController(context),
     lambda context, settings: JobPodLeftoversController(context),
     lambda context, settings: JobTTLController(context),

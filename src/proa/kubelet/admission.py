@@ -30,6 +30,7 @@ _SAFE_NET_SYSCTLS = frozenset(
         "tcp_wmem",
     )
 )
+NODE_AFFINITY = "NodeAffinity"
 _NAMES = {"cpu": "OutOfcpu", "memory": "OutOfmemory", "ephemeral-storage": "OutOfephemeral-storage"}
 
 
@@ -54,7 +55,7 @@ def admit(
             return _out_of(resource, wanted, used, room[resource])
     for key, value in pod.spec.nodeSelector.items():
         if labels.get(key) != value:
-            return Rejection("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match "
+            return Rejection(NODE_AFFINITY, "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match "
                              "Pod's node affinity/selector")  # fmt: skip
     return None
 

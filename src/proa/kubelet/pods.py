@@ -14,9 +14,10 @@ from typing import Any
 
 from proa.aio.tasks import TaskFailedError, TaskScope
 from proa.api.core_v1 import Pod
+from proa.api.core_v1.resources import NODES
 from proa.base.errors import ProaError
 from proa.kubelet import labels
-from proa.kubelet.admission import admit
+from proa.kubelet.admission import NODE_AFFINITY, admit
 from proa.kubelet.context import Node, with_message
 from proa.kubelet.facts import is_terminal
 from proa.kubelet.services import Services
@@ -49,6 +50,7 @@ class Pods:
         self._node = Node(services, StatusWriter(services.client, self._scope), self._scope, {}, self._finished)
         self._requests: dict[str, Amounts] = {}
         self._found: dict[str, tuple[list[SandboxStatus], list[ContainerStatus]]] = {}
+        self._doubted: dict[str, Pod] = {}
         self._relists = 0
         self._failures = 0
         self._relisting: asyncio.Task[None] | None = None
@@ -101,17 +103,22 @@ class Pods:
     def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """An informer's handler."""
         if new is None:
-            if old is not None and old.metadata.uid in self.workers:
-                self.workers[old.metadata.uid].vanished()
+            if old is not None:
+                self._doubted.pop(old.metadata.uid, None)
+                if old.metadata.uid in self.workers:
+                    self.workers[old.metadata.uid].vanished()
             return
         self.statuses.known(new)
         worker = self.workers.get(new.metadata.uid)
         if worker is not None:
             worker.update(new)
+        elif new.metadata.uid in self._doubted:
+            self._doubted[new.metadata.uid] = new
         else:
             self._add(new)
 
-    def _add(self, pod: Pod) -> None:
+    def _add(self, pod: Pod, *, sure: bool = False) -> None:
+        """Take the pod on, or refuse it. sure: the node's labels are known to be the present ones."""
         uid = pod.metadata.uid
         now = self.services.now()
         state = PodState(seen_at=now)
@@ -124,12 +131,27 @@ class Pods:
         elif not is_terminal(pod) and pod.metadata.deletionTimestamp is None:
             taken = [each for other, each in self._requests.items() if self._counts(other)]
             rejection = admit(pod, self.node_labels, self.allocatable, taken)
+            if rejection is not None and rejection.reason == NODE_AFFINITY and not sure:
+                self._doubted[uid] = pod
+                self._scope.spawn(self._ask_for_labels(uid), name=f"labels for {uid}")
+                return
             if rejection is not None:
                 self.services.events.warning(pod, rejection.reason, rejection.message)
                 state = replace(state, ended=rejection)
         worker = self.workers[uid] = PodWorker(self._node, pod, state)
         self._requests[uid] = pod_requests(pod)
         worker.kick()
+
+    async def _ask_for_labels(self, uid: str) -> None:
+        """The scheduler may know of labels that we have not heard of: nobody tells us, so we ask before we refuse."""
+        name = self.services.config.name
+        try:
+            self.node_labels = (await self.services.client.get(NODES, name)).metadata.labels
+        except (ProaError, OSError, TimeoutError) as error:
+            log.warning("the labels of node %s are not known for certain: %s", name, error)
+        pod = self._doubted.pop(uid, None)
+        if pod is not None:
+            self._add(pod, sure=True)
 
     def _counts(self, uid: str) -> bool:
         """Its resources are still taken."""

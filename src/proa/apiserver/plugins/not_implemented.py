@@ -14,12 +14,12 @@ from proa.machinery.columns import dig
 from proa.machinery.resource import Resource
 
 _IDLE = {
-    "daemonsets.apps": "no controller makes its pods",
     "statefulsets.apps": "no controller makes its pods",
     "cronjobs.batch": "no controller makes its jobs",
     "horizontalpodautoscalers.autoscaling": "no controller scales by it",
     "ingresses.networking.k8s.io": "nothing serves it",
     "networkpolicies.networking.k8s.io": "no packet is filtered by it",
+    "servicecidrs.networking.k8s.io": "no address is taken from it",
     "resourceclaims.resource.k8s.io": "no device is allocated",
     "volumeattachments.storage.k8s.io": "no controller attaches the volume",
     "persistentvolumeclaims": "no controller binds it to a volume",
