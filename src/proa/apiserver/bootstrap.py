@@ -1,4 +1,4 @@
-"""What a cluster has before anybody asks: the system namespaces, the system priority classes
+"""What a cluster has before anybody asks: the system namespaces and priority classes, the range of Service addresses,
 and the `kubernetes` Service with its endpoints.
 
 Idempotent: run at every start through the in-process client. Not here: roles (authz.bootstrap), add-ons (cluster).
@@ -14,10 +14,13 @@ from proa.api.core_v1 import Endpoints, Namespace, Service
 from proa.api.core_v1.resources import ENDPOINTS, NAMESPACES, SERVICES
 from proa.api.discovery_v1 import EndpointSlice
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
+from proa.api.networking_v1 import ServiceCIDR
+from proa.api.networking_v1.resources import SERVICE_CIDRS
 from proa.api.scheduling_v1 import PriorityClass
 from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.client.protocol import Client
 from proa.machinery.declare import Object
+from proa.machinery.meta import Condition
 from proa.machinery.resource import Resource
 from proa.machinery.status import StatusError, is_already_exists, is_not_found
 
@@ -41,6 +44,19 @@ async def ensure_priority_classes(client: Client) -> None:
     for name, (value, description) in SYSTEM_PRIORITIES.items():
         document = {"metadata": {"name": name}, "value": value, "description": description}
         await _ensure(client, PRIORITY_CLASSES, msgspec.convert(document, PriorityClass))
+
+
+async def ensure_service_cidr(client: Client, cidr: str, now: str) -> None:
+    """The range Services get their addresses from, as the ServiceCIDR `kubernetes`, ready."""
+    document = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [cidr]}}
+    await _ensure(client, SERVICE_CIDRS, msgspec.convert(document, ServiceCIDR))
+    found = await client.get(SERVICE_CIDRS, "kubernetes")
+    if not found.status.conditions:
+        ready = Condition(
+            type="Ready", status="True", lastTransitionTime=now, message="Kubernetes default Service CIDR is ready"
+        )
+        status = {"status": {"conditions": [msgspec.to_builtins(ready)]}}
+        await client.patch(SERVICE_CIDRS, "kubernetes", "", status, type="merge", subresource="status")
 
 
 async def ensure_kubernetes_service(client: Client, cluster_ip: str, address: str, port: int) -> None:

@@ -18,6 +18,7 @@ from proa.aio.clock import Clock, SystemClock
 from proa.api.core_v1.resources import BINDINGS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
+from proa.api.networking_v1.resources import SERVICE_CIDRS
 from proa.api.policy_v1.resources import POD_DISRUPTION_BUDGETS
 from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator, Witnesses
@@ -26,7 +27,12 @@ from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.aggregation.component import Aggregator
 from proa.apiserver.aggregation.trust import FrontProxy
 from proa.apiserver.allocators.services import ServiceAllocator
-from proa.apiserver.bootstrap import ensure_kubernetes_service, ensure_namespaces, ensure_priority_classes
+from proa.apiserver.bootstrap import (
+    ensure_kubernetes_service,
+    ensure_namespaces,
+    ensure_priority_classes,
+    ensure_service_cidr,
+)
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.checks import PROBES, Checks, well
 from proa.apiserver.conversion import View
@@ -58,7 +64,7 @@ from proa.apiserver.registry import Registry
 from proa.apiserver.reply import JSON, Reply, json_reply
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
-from proa.apiserver.server import HttpServer, audited, Request, Response
+from proa.apiserver.server import HttpServer, Request, Response, audited
 from proa.apiserver.services import ServiceResolver
 from proa.apiserver.token_requests import TokenAction
 from proa.apiserver.webhooks.client import WebhookClient
@@ -69,6 +75,7 @@ from proa.base.metrics import Metrics
 from proa.control.controller import Context
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
+from proa.machinery.timestamps import format_time
 from proa.store.protocol import Store
 
 
@@ -140,6 +147,9 @@ class ApiServer:
             await ensure_namespaces(client)
         if PRIORITY_CLASSES in self._builtin:
             await ensure_priority_classes(client)
+        if SERVICE_CIDRS in self._builtin:
+            now = format_time(self.config.clock.now())
+            await ensure_service_cidr(client, self.config.service_cidr, now)
         if SERVICES in self._builtin:
             services = await self.registry(SERVICES).list("", ReadOptions())
             self.allocator.load(msgspec.json.decode(item.body) for item in services.items)
@@ -204,13 +214,14 @@ class ApiServer:
         self._ready = True
 
     async def stop(self) -> None:
-        """End watches, close connections and caches; the store is its owner's."""
+        """End watches, let other requests finish, close connections and caches; the store is its owner's."""
         self._ready = False
+        self.catalog.end_watches()
+        await self._http.stop()
         self._deadlines.close()
         await self._limiter.close()
         await self.aggregator.close()
         await self.catalog.close()
-        await self._http.stop()
         await self._proxy.close()
         await self.webhooks.close()
 
