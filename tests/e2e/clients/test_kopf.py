@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.e2e.kubectl import Kubectl, eventually
+from tests.e2e.kubectl import Document, Kubectl, eventually
 
 CRD = """
 apiVersion: apiextensions.k8s.io/v1
@@ -95,8 +95,13 @@ def crd(kubectl: Kubectl) -> Iterator[None]:
     kubectl("delete", "crd", "greetings.demo.example.com")
 
 
-def greeting(who: str) -> str:
-    return f"{{apiVersion: demo.example.com/v1, kind: Greeting, metadata: {{name: first}}, spec: {{who: {who}}}}}"
+def greeting(who: str) -> Document:
+    return {
+        "apiVersion": "demo.example.com/v1",
+        "kind": "Greeting",
+        "metadata": {"name": "first"},
+        "spec": {"who": who},
+    }
 
 
 @pytest.mark.usefixtures("crd")
@@ -104,13 +109,13 @@ def test_an_operator_handles_creation_change_and_deletion_and_keeps_its_finalize
     kubectl: Kubectl, tmp_path: Path
 ) -> None:
     with operator(kubectl, tmp_path):
-        kubectl("apply", "--filename=-", stdin=greeting("you"))
+        kubectl.apply(greeting("you"))
         eventually(lambda: kubectl.object("greeting", "first").get("status", {}).get("greet") == {"said": "hello you"})
         found = kubectl.object("greeting", "first")
         assert found["metadata"]["finalizers"] == ["kopf.zalando.org/KopfFinalizerMarker"]
         owned = kubectl.object("configmap", "first")["metadata"]["ownerReferences"]
         assert [(each["kind"], each["uid"]) for each in owned] == [("Greeting", found["metadata"]["uid"])]
-        kubectl("apply", "--filename=-", stdin=greeting("all"))
+        kubectl.apply(greeting("all"))
         eventually(lambda: kubectl.object("configmap", "first")["data"]["text"] == "hello all")
         eventually(lambda: "hello all" in kubectl("get", "greetings"))
         kubectl("delete", "greeting", "first", "--timeout=30s")
