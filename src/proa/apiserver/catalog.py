@@ -56,6 +56,11 @@ class Catalog:
         """Load the caches of what is there from the beginning."""
         await asyncio.gather(*(each.cache.start() for each in self._registries.values() if not each.resource.custom))
 
+    def end_watches(self) -> None:
+        """End the watches there are; everything else goes on."""
+        for cache in self._caches.values():
+            cache.end_watches()
+
     async def close(self) -> None:
         """End watches and close every cache."""
         for cache in self._caches.values():

@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 3 * 1024 * 1024
 """The largest request body in bytes, as upstream's."""
 IDLE_SECONDS = 3630.0
+HEAD_SECONDS = 32.0
+"""How long a client may take over the head of a request, as upstream's."""
+WRITE_SECONDS = 60.0
+"""How long a client may leave what it is sent unread: then its connection is cut, so that it holds nothing."""
 GZIP_FROM = 128 * 1024
 """Replies larger than this many bytes are compressed for clients that take gzip."""
 
@@ -56,15 +60,37 @@ _audit_number = itertools.count(secrets.randbits(44)).__next__
 
 
 class Connection(RequestHandler):
-    """One client connection; remembers its certificate, and tells a long response that the client has gone."""
+    """One client connection; remembers its certificate, tells a long response that the client has gone, and does not
+    wait for ever for a request that has begun."""
 
-    __slots__ = ("_certificate", "_certificate_read", "on_lost")
+    __slots__ = ("_certificate", "_certificate_read", "_head_timer", "on_lost")
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.on_lost: Callable[[], None] | None = None
         self._certificate: bytes | None = None
         self._certificate_read = False
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages or self._current_request is not None:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+        elif self._head_timer is None:
+            self._await_head()  # a part of a head
+
+    def _await_head(self) -> None:
+        self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
+
+    def _cut(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
     def certificate(self) -> bytes | None:
         """The client's leaf certificate in DER, None without one."""
@@ -76,6 +102,9 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
         if self.on_lost is not None:
             self.on_lost()
 
@@ -248,9 +277,15 @@ class Request:
         return transport
 
     async def drain(self) -> None:
-        """Wait while the client reads slower than we write."""
-        if self.connection._paused:
-            await self.connection._drain_helper()
+        """Wait while the client reads slower than we write. Raises ConnectionResetError when it stops reading."""
+        connection = self.connection
+        if connection._paused:
+            try:
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await connection._drain_helper()
+            except TimeoutError:
+                connection._cut()
+                raise ConnectionResetError("the client has not read what it was sent") from None
 
     @asynccontextmanager
     async def ended_by_disconnect(self) -> AsyncIterator[None]:

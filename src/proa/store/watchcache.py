@@ -100,10 +100,14 @@ class WatchCache:
         """Whether `start()` has done its work."""
         return self._loads > 0
 
-    def start_anew(self) -> None:
-        """End the subscriptions there are, and forget what others made of the items: they are served differently now."""
+    def end_watches(self) -> None:
+        """End the subscriptions there are; new ones begin as ever."""
         ended, self._watchers = self._watchers, Router(capacity=self._capacity)
         ended.close()
+
+    def start_anew(self) -> None:
+        """End the subscriptions there are, and forget what others made of the items: they are served anew."""
+        self.end_watches()
         for item in self._items.page(self.prefix, "", 0, {})[0]:
             item.views = None
 
