@@ -49,9 +49,10 @@ class Attributes:
     kept: dict[str, Any] = field(default_factory=dict)
 
     def forbidden(self, why: str) -> StatusError:
-        """What a plugin raises to refuse; a new object that has no name yet goes by the one it will have."""
+        """What a plugin raises to refuse. A new object goes by what its name begins with where the rest is random:
+        who tries again must be told the same again."""
         meta = (self.document or {}).get("metadata") or {}
-        return forbidden(self.resource, self.name or meta.get("name") or "", why)
+        return forbidden(self.resource, self.name or meta.get("generateName") or meta.get("name") or "", why)
 
 
 class Plugin(Protocol):
