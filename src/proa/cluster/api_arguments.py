@@ -132,6 +132,7 @@ class ApiArguments:
     """The values, with upstream's defaults where proa has no reason for others ('' for a file: none)."""
 
     anonymous_auth: bool = argument(FLAG, True)
+    authentication_config: str = argument(FILE, "")
     token_auth_file: str = argument(FILE, "")
     enable_bootstrap_token_auth: bool = argument(FLAG, True)
     service_account_issuer: tuple[str, ...] = argument(WORDS, (ISSUER,))
@@ -274,6 +275,8 @@ def _check(arguments: ApiArguments) -> None:
         raise ArgumentError("--api-arg service-account-max-token-expiration: must be between 1h and 2^32 seconds")
     if bool(arguments.oidc_issuer_url) != bool(arguments.oidc_client_id):
         raise ArgumentError("--api-arg oidc-issuer-url and oidc-client-id must be specified together")
+    if arguments.oidc_issuer_url and arguments.authentication_config:
+        raise ArgumentError("--api-arg authentication-config and oidc-issuer-url: only one of them says who is who")
     if arguments.oidc_issuer_url and not arguments.oidc_issuer_url.startswith("https://"):
         raise ArgumentError(f"--api-arg oidc-issuer-url={arguments.oidc_issuer_url}: must begin with https://")
     if ("Webhook" in arguments.authorization_mode) != bool(arguments.authorization_webhook_config_file):

@@ -16,7 +16,7 @@ from proa.apiserver.admission import Plugin
 from proa.apiserver.authn import token_file
 from proa.apiserver.authn.bootstrap_tokens import BootstrapTokenAuthenticator
 from proa.apiserver.authn.certificates import CertificateAuthenticator
-from proa.apiserver.authn.claims import NamedClaims
+from proa.apiserver.authn.claims import ClaimMappings, named_groups, named_username, required
 from proa.apiserver.authn.front_proxy import FrontProxyAuthenticator, Headers
 from proa.apiserver.authn.oidc import Issuer, OidcAuthenticator
 from proa.apiserver.authn.service_accounts import ServiceAccountAuthenticator
@@ -116,9 +116,13 @@ def make(
         rbac,
     )
     authorizers = [_AUTHORIZERS[each](parts) for each in arguments.authorization_mode]
+    issuers_of_others, anonymous = _configured(arguments, clock)
     _serve_issuer(server, signer, arguments.service_account_jwks_uri)
     return Guards(
-        authenticators=[made for each in _AUTHENTICATORS if (made := each(parts)) is not None],
+        authenticators=[
+            *(made for each in _AUTHENTICATORS if (made := each(parts)) is not None),
+            *issuers_of_others,
+        ],
         authorizers=authorizers,
         token_issuer=TokenRequests(
             signer,
@@ -129,7 +133,7 @@ def make(
             maximum=arguments.service_account_max_token_expiration,
         ),
         front_proxy=front_proxy,
-        anonymous=Anonymous(arguments.anonymous_auth),
+        anonymous=anonymous or Anonymous(arguments.anonymous_auth),
         audiences=audiences,
         checks=(EscalationCheck(rbac, FirstOpinion(authorizers)),),
         marks=(CertificateRequestMarks(clock),),
@@ -164,10 +168,23 @@ def _oidc(parts: _Parts) -> Authenticator | None:
         prefix = f"{url}#"  # names of another issuer's users, or of this cluster's, must not be theirs
     authorities = Path(arguments.oidc_ca_file).read_bytes() if arguments.oidc_ca_file else b""
     issuer = Issuer(url, (arguments.oidc_client_id,), authorities, arguments.oidc_signing_algs)
-    mappings = NamedClaims(
-        claim, prefix, arguments.oidc_groups_claim, arguments.oidc_groups_prefix, dict(arguments.oidc_required_claim)
+    groups = arguments.oidc_groups_claim
+    mappings = ClaimMappings(
+        named_username(claim, prefix),
+        named_groups(groups, arguments.oidc_groups_prefix) if groups else lambda claims: (),
+        checks=[required(*each) for each in arguments.oidc_required_claim],
     )
     return OidcAuthenticator(issuer, mappings, parts.clock)
+
+
+def _configured(arguments: ApiArguments, clock: Clock) -> tuple[list[Authenticator], Anonymous | None]:
+    """What the file of --authentication-config says."""
+    if not arguments.authentication_config:
+        return [], None
+    from proa.apiserver.authn import configuration
+
+    found = configuration.load(Path(arguments.authentication_config), arguments.service_account_issuer)
+    return [OidcAuthenticator(issuer, mappings, clock) for issuer, mappings in found.issuers], found.anonymous
 
 
 def _token_webhook(parts: _Parts) -> Authenticator | None:

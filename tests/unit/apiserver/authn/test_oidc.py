@@ -17,7 +17,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from proa.aio.clock import SystemClock
-from proa.apiserver.authn.claims import ClaimError, NamedClaims
+from proa.apiserver.authn.claims import ClaimError, ClaimMappings, named_groups, named_username, required
 from proa.apiserver.authn.oidc import Issuer, OidcAuthenticator
 from proa.apiserver.identity import Credentials, User
 from proa.machinery.status import StatusError
@@ -104,7 +104,9 @@ async def clock() -> Later:
 @pytest.fixture
 async def oidc(identity: Identity, clock: Later) -> AsyncIterator[OidcAuthenticator]:
     issuer = Issuer(identity.url, ("proa", "other"), identity.authority, ("ES256", "RS256"))
-    authenticator = OidcAuthenticator(issuer, NamedClaims(groups="groups"), clock)
+    authenticator = OidcAuthenticator(
+        issuer, ClaimMappings(named_username("sub", ""), named_groups("groups", "")), clock
+    )
     yield authenticator
     await authenticator.close()
 
@@ -198,20 +200,20 @@ async def test_a_provider_that_says_to_be_another_is_not_used_until_it_is_right(
 
 
 async def test_a_provider_with_an_unknown_authority_is_not_believed(identity: Identity, clock: Later) -> None:
-    authenticator = OidcAuthenticator(Issuer(identity.url, ("proa",)), NamedClaims(), clock)
+    authenticator = OidcAuthenticator(Issuer(identity.url, ("proa",)), ClaimMappings(named_username("sub", "")), clock)
     with pytest.raises(StatusError, match="cannot get"):
         await who(authenticator, identity.token())
     await authenticator.close()
 
 
 def test_names_and_groups_get_their_prefixes() -> None:
-    mappings = NamedClaims("name", "oidc:", "roles", "g:")
+    mappings = ClaimMappings(named_username("name", "oidc:"), named_groups("roles", "g:"))
     assert mappings.user({"name": "ann", "roles": "a"}) == User("oidc:ann", groups=("g:a",))
     assert mappings.user({"name": "ann"}) == User("oidc:ann")
 
 
 def test_an_address_that_is_not_verified_is_nobodys() -> None:
-    mappings = NamedClaims("email")
+    mappings = ClaimMappings(named_username("email", ""))
     assert mappings.user({"email": "a@b.c"}).name == "a@b.c"
     assert mappings.user({"email": "a@b.c", "email_verified": True}).name == "a@b.c"
     with pytest.raises(ClaimError, match="email not verified"):
@@ -219,7 +221,7 @@ def test_an_address_that_is_not_verified_is_nobodys() -> None:
 
 
 def test_required_claims_must_have_their_values() -> None:
-    mappings = NamedClaims(required={"tenant": "acme"})
+    mappings = ClaimMappings(named_username("sub", ""), checks=[required("tenant", "acme")])
     assert mappings.user({"sub": "ann", "tenant": "acme"}).name == "ann"
     with pytest.raises(ClaimError, match="required claim tenant not present in ID token"):
         mappings.user({"sub": "ann"})
