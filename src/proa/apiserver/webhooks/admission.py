@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 from proa.apiserver.admission import Attributes
 from proa.apiserver.matching import NamespaceLabels, object_matches
 from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
-from proa.apiserver.webhooks.credentials import Credentials, configured
 from proa.apiserver.webhooks.hooks import Concern, Hook, Hooks
 from proa.apiserver.webhooks.metrics import CALLING, INTERNAL, REFUSED
 from proa.apiserver.webhooks.mutation import Mutation
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from proa.apiserver.expressions.match_conditions import MatchConditions
     from proa.apiserver.plugins.context import PluginContext
     from proa.apiserver.registry import Registry
+    from proa.apiserver.webhooks.credentials import Credentials
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,11 @@ def webhooks_of(
     context: PluginContext, plugin: str, configurations: Resource[Any], *, mutating: bool
 ) -> Webhooks | None:
     """None where there is no server, or where it serves no such configurations. Raises CredentialsError."""
-    server, credentials = context.server, configured(plugin, context.configuration.get(plugin, {}))
+    server, credentials, said = context.server, None, context.configuration.get(plugin)
+    if said:  # kubeconfig files are nothing to load for those who have none
+        from proa.apiserver.webhooks.credentials import configured
+
+        credentials = configured(plugin, said)
     if server is None or configurations not in server.resources():
         return None
     return Webhooks(context, server, configurations, credentials, mutating=mutating)
