@@ -103,7 +103,9 @@ class NodeIPAMController(Controller):
         try:
             for pool in self._pools:
                 shares.append(pool.allocate())  # noqa: PERF401 - what was taken before one is exhausted is given back
-            patch = {"metadata": {"uid": node.metadata.uid}, "spec": {"podCIDR": shares[0], "podCIDRs": shares}}
+            # What decided is this version of the node: a copy that is behind may not know of the share it has.
+            seen = {"uid": node.metadata.uid, "resourceVersion": node.metadata.resourceVersion}
+            patch = {"metadata": seen, "spec": {"podCIDR": shares[0], "podCIDRs": shares}}
             await self.client.patch(NODES, key, "", patch, type="merge")
         except BaseException as error:
             for pool, share in zip(self._pools, shares, strict=False):
