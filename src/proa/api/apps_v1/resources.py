@@ -15,12 +15,12 @@ from proa.api.apps_v1 import (
     StatefulSetList,
     columns,
 )
+from proa.api.apps_v1.stateful_set_strategy import StatefulSetStrategy
 from proa.api.apps_v1.strategies import (
     ControllerRevisionStrategy,
     DaemonSetStrategy,
     DeploymentStrategy,
-    StatefulSetStrategy,
-    WorkloadStrategy,
+    ReplicaSetStrategy,
 )
 from proa.api.autoscaling_v1 import Scale
 from proa.machinery.resource import STATUS, Resource, ScalePaths, Subresource
@@ -87,7 +87,7 @@ REPLICA_SETS = Resource(
     fields=("status.replicas",),
     has_generation=True,
     columns=columns.REPLICA_SETS,
-    strategy=WorkloadStrategy(),
+    strategy=ReplicaSetStrategy(),
 )
 
 STATEFUL_SETS = Resource(

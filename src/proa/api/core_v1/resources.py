@@ -258,6 +258,7 @@ POD_TEMPLATES = Resource(
     type=PodTemplate,
     list_type=PodTemplateList,
     singular="podtemplate",
+    has_generation=True,
     columns=columns.POD_TEMPLATES,
     strategy=PodTemplateStrategy(),
 )

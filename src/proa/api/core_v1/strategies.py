@@ -17,18 +17,21 @@ from proa.api.core_v1.identity import Namespace
 from proa.api.core_v1.node import Node
 from proa.api.core_v1.pod import Pod
 from proa.api.core_v1.pod_defaults import default_pod, default_pod_template
-from proa.api.core_v1.pod_validation import validate_pod_spec, without_mutable
+from proa.api.core_v1.pod_validation import validate_pod_spec, validate_pod_template, without_mutable
 from proa.api.core_v1.replication import ReplicationController
 from proa.api.core_v1.template import PodTemplate
 from proa.machinery.addresses import cidr
-from proa.machinery.checks import check_names
+from proa.machinery.checks import check_names, check_not_negative
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import config_key, label_value, qualified_name
 from proa.machinery.strategy import DefaultStrategy
 
 Document = dict[str, Any]
 _SPEC = Path("spec")
+_STATUS = Path("status")
 _MAX_DATA = 1024 * 1024
+# The counts of a replication controller's status that are part of another one.
+_PARTS = {"fullyLabeledReplicas": "replicas", "readyReplicas": "replicas", "availableReplicas": "readyReplicas"}
 
 
 class PodStrategy(DefaultStrategy):
@@ -84,7 +87,7 @@ class PodTemplateStrategy(DefaultStrategy):
         default_pod_template({"spec": document})
 
     def validate(self, new: PodTemplate, errors: ErrorList) -> None:
-        validate_pod_spec(new.template.spec, Path("template", "spec"), errors)
+        validate_pod_template(new.template, Path("template"), errors)
 
 
 class ReplicationControllerStrategy(DefaultStrategy):
@@ -115,7 +118,24 @@ class ReplicationControllerStrategy(DefaultStrategy):
                 dict(labels),
                 "`selector` does not match template `labels`",
             )
-        validate_pod_spec(new.spec.template.spec, _SPEC.child("template", "spec"), errors)
+        template, at = new.spec.template, _SPEC.child("template")
+        validate_pod_template(template, at, errors)
+        if template.spec.restartPolicy != "Always":
+            errors.unsupported(at.child("spec", "restartPolicy"), template.spec.restartPolicy, ("Always",))
+        if template.spec.activeDeadlineSeconds is not None:
+            detail = "activeDeadlineSeconds in ReplicationController is not Supported"
+            errors.forbidden(at.child("spec", "activeDeadlineSeconds"), detail)
+
+    def validate_update(self, new: ReplicationController, old: ReplicationController, errors: ErrorList) -> None:
+        if new.status == old.status:
+            return
+        for field in ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"):
+            check_not_negative(errors, _STATUS.child(field), getattr(new.status, field))
+        for field, whole in _PARTS.items():
+            if getattr(new.status, field) > getattr(new.status, whole):
+                errors.invalid(
+                    _STATUS.child(field), getattr(new.status, field), f"cannot be greater than status.{whole}"
+                )
 
 
 class NamespaceStrategy(DefaultStrategy):
