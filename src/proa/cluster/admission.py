@@ -15,7 +15,6 @@ from proa.apiserver.admission import Plugin
 from proa.apiserver.plugins import check_names, default_plugins
 from proa.apiserver.plugins.context import ConfigurationError, PluginContext
 from proa.cluster.api_arguments import ApiArguments
-from proa.lang import yaml
 
 _GROUP = "apiserver.config.k8s.io/"
 
@@ -50,6 +49,8 @@ def configuration(file: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _document(path: Path) -> dict[str, Any]:
+    from proa.lang import yaml  # not before there is a file: every server would wait for its import
+
     try:
         document = yaml.load(path.read_bytes())
     except (OSError, yaml.YamlError) as error:

@@ -10,7 +10,6 @@ from typing import Any
 
 from proa.aio.backoff import Backoff
 from proa.apiserver.webhooks.client import Document, WebhookClient, WebhookFailure
-from proa.client import kubeconfig
 from proa.client.connection import Connection
 
 TIMEOUT = 30.0
@@ -23,6 +22,8 @@ class KubeconfigWebhook:
     """Raises KubeconfigError for a file that names no server or has credentials that cannot be used."""
 
     def __init__(self, path: Path, client: WebhookClient, *, retry: Backoff = _RETRY) -> None:
+        from proa.client import kubeconfig  # with it comes YAML, which servers without such files do not need
+
         self._connection: Connection = kubeconfig.load([path]).connection()
         if self._connection.server_name:
             raise kubeconfig.KubeconfigError(f"{path}: tls-server-name is not implemented for webhooks")
