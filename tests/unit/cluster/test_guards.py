@@ -1,0 +1,184 @@
+"""A served API with arguments: who gets in over HTTPS, as whom, and what the audit log has of it."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from proa.aio.clock import SystemClock
+from proa.apiserver.aggregation.trust import FrontProxy
+from proa.client.connection import load_pair
+from proa.cluster.server import Trust, start_api
+from proa.cluster.settings import Settings
+from proa.cluster.tls import serving
+from proa.pki.certificates import KeyPair, Subject, create_authority, issue, new_private_key
+from proa.store.memory import MemoryStore
+
+NOW = datetime.now(UTC)
+CLUSTER, PROXIES = create_authority("cluster", NOW), create_authority("proxies", NOW)
+SERVER = issue(CLUSTER, Subject("kube-apiserver"), NOW, addresses=("127.0.0.1",), server=True)
+PROXY = issue(PROXIES, Subject("front-proxy-client"), NOW, client=True)
+ADMIN = issue(CLUSTER, Subject("admin", ("system:masters",)), NOW, client=True)
+WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+PODS = "/api/v1/namespaces/default/pods"
+
+
+class Api:
+    """`start(arguments)`, then `request(...)` as anybody."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self.stack = stack
+        self.url = ""
+
+    async def start(self, *arguments: str) -> Api:
+        front_proxy = FrontProxy("front-proxy-client", PROXIES.certificate, PROXY.certificate, PROXY.key)
+        trust = Trust(
+            root_ca=CLUSTER.certificate.decode(),
+            token_key=new_private_key(),
+            tls=serving(SERVER, CLUSTER.certificate),
+            front_proxy=front_proxy,
+            authority=CLUSTER,
+        )
+        settings = Settings(name="guarded", api_port=0, api_arguments=arguments)
+        store = MemoryStore()
+        self.stack.push_async_callback(store.close)
+        server, _ = await start_api(store, settings, trust, SystemClock(), Random(1), self.stack, host="127.0.0.1")
+        await server.listen()
+        self.url = f"https://127.0.0.1:{server.port}"
+        return self
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        pair: KeyPair | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> tuple[int, Any]:
+        context = ssl.create_default_context(cadata=CLUSTER.certificate.decode())
+        if pair is not None:
+            load_pair(context, pair.certificate, pair.key)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.url + path, ssl=context, headers=headers, json=body) as response,
+        ):
+            text = await response.text()
+            return response.status, json.loads(text) if text.startswith("{") else text
+
+    async def who(self, pair: KeyPair | None = None, **headers: str) -> dict[str, Any]:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        status, answer = await self.request("POST", WHO, pair, given, REVIEW)
+        return answer["status"]["userInfo"] if status == 201 else {"code": status}
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with AsyncExitStack() as stack:
+        yield Api(stack)
+
+
+async def test_a_front_proxy_speaks_for_others_and_nobody_else_does(api: Api) -> None:
+    await api.start()
+    remote = {"X_Remote_User": "ann", "X_Remote_Group": "team"}
+    assert await api.who(PROXY, **remote) == {"username": "ann", "groups": ["team", "system:authenticated"]}
+    assert (await api.who(ADMIN, **remote))["username"] == "admin"
+    assert (await api.who(PROXY)).get("username") is None
+    status, answer = await api.request("GET", PODS, PROXY, {"X-Remote-User": "ann"})
+    assert (status, answer["reason"]) == (403, "Forbidden")
+    assert 'User "ann" cannot list resource "pods"' in answer["message"]
+
+
+async def test_what_extension_servers_must_know_is_published(api: Api) -> None:
+    await api.start()
+    path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+    _, answer = await api.request("GET", path, ADMIN)
+    assert answer["data"]["client-ca-file"] == CLUSTER.certificate.decode()
+    assert answer["data"]["requestheader-client-ca-file"] == PROXIES.certificate.decode()
+    assert answer["data"]["requestheader-allowed-names"] == '["front-proxy-client"]'
+
+
+async def test_the_issuer_of_tokens_can_be_discovered_by_accounts(api: Api) -> None:
+    await api.start("service-account-issuer=https://issuer.example.com", "service-account-jwks-uri=https://x.example/k")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
+    await api.request("POST", "/api/v1/namespaces/default/serviceaccounts", ADMIN, body=account)
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    path = "/api/v1/namespaces/default/serviceaccounts/robot/token"
+    _, issued = await api.request("POST", path, ADMIN, body=asked)
+    bearer = {"Authorization": f"Bearer {issued['status']['token']}"}
+    status, found = await api.request("GET", "/.well-known/openid-configuration", headers=bearer)
+    assert (status, found["issuer"], found["jwks_uri"]) == (200, "https://issuer.example.com", "https://x.example/k")
+    status, keys = await api.request("GET", "/openid/v1/jwks", headers=bearer)
+    assert (status, keys["keys"][0]["alg"]) == (200, "ES256")
+    assert (await api.request("GET", "/openid/v1/jwks"))[0] == 403
+
+
+async def test_a_token_file_lets_its_users_in(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "tokens.csv").write_text("secret,carl,9\n")
+    await api.start(f"token-auth-file={tmp_path / 'tokens.csv'}")
+    assert await api.who(Authorization="Bearer secret") == {
+        "username": "carl",
+        "uid": "9",
+        "groups": ["system:authenticated"],
+    }
+    assert await api.who(Authorization="Bearer other") == {"code": 401}
+
+
+async def test_anonymous_can_be_let_to_health_only_or_not_at_all(api: Api, tmp_path: Path) -> None:
+    path = tmp_path / "authentication.yaml"
+    document = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "anonymous": {"enabled": True, "conditions": [{"path": "/livez"}]},
+    }
+    path.write_text(yaml.safe_dump(document))
+    await api.start(f"authentication-config={path}")
+    assert [(await api.request("GET", each))[0] for each in ("/livez", "/version", PODS)] == [200, 401, 401]
+    async with AsyncExitStack() as stack:
+        closed = await Api(stack).start("anonymous-auth=false")
+        assert (await closed.request("GET", "/livez"))[0] == 401
+
+
+async def test_without_arguments_anonymous_sees_what_is_public(api: Api) -> None:
+    await api.start()
+    assert [(await api.request("GET", each))[0] for each in ("/livez", "/version", PODS)] == [200, 200, 403]
+
+
+async def test_authorization_modes_can_be_chosen(api: Api) -> None:
+    await api.start("authorization-mode=AlwaysAllow")
+    assert (await api.request("GET", PODS))[0] == 200
+
+
+async def test_requests_are_written_to_the_audit_log_until_the_server_stops(api: Api, tmp_path: Path) -> None:
+    policy, log = tmp_path / "policy.yaml", tmp_path / "audit.log"
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
+    async with AsyncExitStack() as stack:
+        served = await Api(stack).start(f"audit-policy-file={policy}", f"audit-log-path={log}")
+        await served.request("GET", PODS, ADMIN)
+    last = json.loads(log.read_text().splitlines()[-1])
+    assert (last["stage"], last["verb"], last["user"]["username"]) == ("ResponseComplete", "list", "admin")
+
+
+async def test_a_bootstrap_token_may_ask_for_a_nodes_certificate(api: Api) -> None:
+    await api.start()
+    data = {"token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true"}
+    secret = {
+        "metadata": {"name": "bootstrap-token-abcdef"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": data,
+    }
+    await api.request("POST", "/api/v1/namespaces/kube-system/secrets", ADMIN, body=secret)
+    assert await api.who(Authorization="Bearer abcdef.0123456789abcdef") == {
+        "username": "system:bootstrap:abcdef",
+        "groups": ["system:bootstrappers", "system:authenticated"],
+    }
