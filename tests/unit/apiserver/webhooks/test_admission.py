@@ -12,6 +12,7 @@ from tests.unit.apiserver.webhooks.conftest import CONFIGURATIONS, Guarded, hook
 from tests.webhook_server import WebhookServer, answering, denying, patching
 
 from proa.api.apps_v1.resources import DEPLOYMENTS
+from proa.api.autoscaling_v2.resources import HORIZONTAL_POD_AUTOSCALERS
 from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, NAMESPACES, PODS
 from proa.apiserver.connecting import connect_options
 from proa.machinery.status import StatusError
@@ -522,3 +523,18 @@ async def test_a_webhook_that_breaks_who_owns_what_is_not_believed(guarded: Guar
     assert stored.data == {"k": "v", "marked": "yes"}
     [warning] = guarded.warnings
     assert warning.startswith(".metadata.managedFields was in an invalid state after admission;")
+
+
+async def test_autoscalers_are_shown_in_the_version_the_rule_names(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/most"] = patching({"op": "replace", "path": "/spec/maxReplicas", "value": 5})
+    rules = [rule(apiGroups=["autoscaling"], resources=["horizontalpodautoscalers"])]
+    await guarded.configure("mutating", hook(backend.client_config("/most"), rules=rules))
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    half = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    metrics = [{"type": "Resource", "resource": half}]
+    spec = {"scaleTargetRef": target, "maxReplicas": 9, "metrics": metrics}
+    stored = await guarded.create(HORIZONTAL_POD_AUTOSCALERS, {"metadata": {"name": "web"}, "spec": spec})
+    [request] = backend.requests("/most")
+    assert (request["resource"]["version"], request["requestResource"]["version"]) == ("v1", "v2")
+    assert request["object"]["spec"]["targetCPUUtilizationPercentage"] == 50
+    assert (stored.spec.maxReplicas, stored.spec.metrics[0].resource.target.averageUtilization) == (5, 50)
