@@ -74,13 +74,13 @@ class Negotiator:
         return found
 
     def _parse(self, header: str) -> Accepted:
-        for clause in _clauses(header):
+        for clause in clauses(header):
             found = self._fitting(clause)
             if found is not None:
                 return found
         raise failures.not_acceptable(self._objects)
 
-    def _fitting(self, clause: _Clause) -> Accepted | None:
+    def _fitting(self, clause: Clause) -> Accepted | None:
         parameters = clause.parameters
         view: View = "object"
         version = "v1"
@@ -102,7 +102,7 @@ class Negotiator:
         return Accepted(view, media_type, version, pretty)
 
 
-class _Clause(NamedTuple):
+class Clause(NamedTuple):
     kind: str
     parameters: dict[str, str]
 
@@ -110,7 +110,7 @@ class _Clause(NamedTuple):
         return self.kind in (media_type, "*/*", "*") or self.kind == media_type.partition("/")[0] + "/*"
 
 
-def _clauses(header: str) -> list[_Clause]:
+def clauses(header: str) -> list[Clause]:
     """The entries of an Accept header, the one wanted most first: by quality, exact types before patterns."""
     found = []
     for position, text in enumerate(header.split(",")):
@@ -124,7 +124,7 @@ def _clauses(header: str) -> list[_Clause]:
         except ValueError:
             quality = 1.0
         if quality > 0:
-            clause = _Clause(kind.strip().lower(), parameters)
+            clause = Clause(kind.strip().lower(), parameters)
             found.append((-quality, clause.kind.count("*"), position, clause))
     return [clause for _, _, _, clause in sorted(found, key=lambda each: each[:3])]
 

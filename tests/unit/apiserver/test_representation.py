@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from tests.unit.apiserver.conftest import config_map, options
 
@@ -18,8 +19,9 @@ from proa.api.core_v1 import ConfigMap, ConfigMapList
 from proa.api.core_v1.resources import CONFIG_MAPS
 from proa.apiserver.compose import ApiServer
 from proa.machinery import protobuf
+from proa.machinery.apidiscovery import APIGroupDiscoveryList
 from proa.machinery.declare import Object
-from proa.machinery.meta import ObjectMeta, Status
+from proa.machinery.meta import APIGroup, APIGroupList, APIResourceList, APIVersions, ObjectMeta, Status
 from proa.machinery.protobuf.wire import fields
 from proa.machinery.schema import schema_of
 
@@ -251,3 +253,48 @@ async def test_watchers_of_metadata_share_their_lines(http: aiohttp.ClientSessio
     assert event["type"] == "ADDED"
     assert (event["object"]["kind"], event["object"]["metadata"]["name"]) == ("PartialObjectMetadata", "b")
     assert "data" not in event["object"]
+
+
+AGGREGATED = "g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1"])
+async def test_discovery_says_the_same_in_protobuf(http: aiohttp.ClientSession, path: str) -> None:
+    kinds = {"APIVersions": APIVersions, "APIGroupList": APIGroupList, "APIGroup": APIGroup}
+    async with http.get(path) as plain, http.get(path, headers=PROTOBUF) as answer:
+        wanted = await plain.json()
+        declared = kinds.get(wanted["kind"], APIResourceList)
+        found = await packed(answer, declared)
+    assert msgspec.convert(found, declared) == msgspec.convert(wanted, declared)
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis"])
+async def test_aggregated_discovery_says_the_same_in_protobuf(http: aiohttp.ClientSession, path: str) -> None:
+    kinds = [f"{kind};{AGGREGATED.format('v2')}" for kind in ("application/json", PROTOBUF["Accept"])]
+    async with (
+        http.get(path, headers=accepting(kinds[0])) as plain,
+        http.get(path, headers=accepting(kinds[1])) as answer,
+    ):
+        assert [each.headers["Content-Type"] for each in (plain, answer)] == kinds
+        assert plain.headers["ETag"] != answer.headers["ETag"]
+        found = protobuf.decode(await answer.read(), schema_of(APIGroupDiscoveryList))
+        wanted = await plain.json()
+    assert msgspec.convert(found, APIGroupDiscoveryList) == msgspec.convert(wanted, APIGroupDiscoveryList)
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (f"application/json;{AGGREGATED.format('v3')},application/json;{AGGREGATED.format('v2beta1')}", "v2beta1"),
+        (f"application/json,application/json;{AGGREGATED.format('v2')}", ""),
+        (f"application/json;q=0.5,application/json;{AGGREGATED.format('v2')}", "v2"),
+        ("*/*", ""),
+        ("application/yaml", ""),
+    ],
+)
+async def test_discovery_is_negotiated(http: aiohttp.ClientSession, accept: str, kind: str) -> None:
+    async with http.get("/apis", headers=accepting(accept)) as answer:
+        assert answer.status == 200
+        assert (f";v={kind};" in answer.headers["Content-Type"]) is bool(kind)
+    async with http.get("/apis", headers=accepting("text/html")) as answer:
+        assert answer.status == 406

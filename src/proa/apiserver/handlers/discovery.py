@@ -12,10 +12,13 @@ import msgspec
 
 from proa.apiserver.aggregation.component import Aggregator
 from proa.apiserver.aggregation.discovery import api_groups, joined
-from proa.apiserver.reply import JSON, Reply
+from proa.apiserver.negotiation import MEDIA_TYPES, PROTOBUF, YAML, clauses, encode_yaml
+from proa.apiserver.reply import Reply
 from proa.apiserver.server import Request, Response, compressed
-from proa.machinery import discovery
+from proa.machinery import discovery, protobuf
 from proa.machinery import status as failures
+from proa.machinery.apidiscovery import APIGroupDiscoveryList
+from proa.machinery.declare import Object
 from proa.machinery.meta import APIGroup, APIGroupList
 from proa.machinery.resource import Resource
 
@@ -29,7 +32,7 @@ class DiscoveryHandlers:
         self._resources = resources
         self._address = address
         self._aggregator = aggregator
-        self._encoded: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._encoded: dict[tuple[str, str, str], tuple[bytes, str]] = {}
 
     def changed(self) -> None:
         """Forget what was encoded."""
@@ -49,22 +52,20 @@ class DiscoveryHandlers:
         parts = request.info.path.strip("/").split("/")
         served = {(each.group, each.version) for each in resources}
         if parts[0] == "api" and len(parts) == 2 and ("", parts[1]) in served:
-            return await self._reply(request, "", lambda: discovery.api_resources(resources, "", parts[1]))
+            return await self._reply(request, lambda: discovery.api_resources(resources, "", parts[1]))
         if parts[0] == "apis" and len(parts) == 2:
-            return await self._reply(request, "", lambda: self._group(parts[1]))
+            return await self._reply(request, lambda: self._group(parts[1]))
         if parts[0] == "apis" and len(parts) == 3 and (parts[1], parts[2]) in served:
-            return await self._reply(request, "", lambda: discovery.api_resources(resources, parts[1], parts[2]))
+            return await self._reply(request, lambda: discovery.api_resources(resources, parts[1], parts[2]))
         raise failures.no_such_page()
 
     async def _group_list(self, request: Request, *, legacy: bool) -> Response:
-        version = _aggregated_version(request.headers.get("Accept", ""))
+        version = _asked(request)[0]
         if version:
-            reply = await self._reply(request, version, lambda: self._aggregated(legacy, version))
-            reply.content_type = f"{JSON};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-            return reply
+            return await self._reply(request, lambda: self._aggregated(legacy, version), aggregated=True)
         if legacy:
-            return await self._reply(request, "", lambda: discovery.api_versions(self._address()))
-        return await self._reply(request, "", lambda: APIGroupList(groups=api_groups(self._aggregator.order())))
+            return await self._reply(request, lambda: discovery.api_versions(self._address()))
+        return await self._reply(request, lambda: APIGroupList(groups=api_groups(self._aggregator.order())))
 
     def _group(self, name: str) -> APIGroup:
         found = next((each for each in api_groups(self._aggregator.order()) if each.name == name), None)
@@ -78,27 +79,47 @@ class DiscoveryHandlers:
             document["items"] = joined(document["items"], self._aggregator.remote(), self._aggregator.order())
         return document
 
-    async def _reply(self, request: Request, variant: str, document: Callable[[], Any]) -> Reply:
-        key = (request.info.path.rstrip("/"), variant)
+    async def _reply(self, request: Request, document: Callable[[], Any], *, aggregated: bool = False) -> Reply:
+        version, media_type = _asked(request, aggregated=aggregated)
+        key = (request.info.path.rstrip("/"), version, media_type)
         found = self._encoded.get(key)
         if found is None:
-            body = msgspec.json.encode(document())
+            body = _encoded(document(), media_type)
             found = self._encoded[key] = body, discovery.etag(body)
         body, tag = found
         headers = (("ETag", tag), ("Vary", "Accept"))
         if request.headers.get("If-None-Match") == tag:
             return Reply(304, b"", "", headers)
-        return await compressed(Reply(200, body, JSON, headers), request.headers.get("Accept-Encoding", ""))
+        kind = f"{media_type};g={_GROUP};v={version};as={_LIST}" if version else media_type
+        return await compressed(Reply(200, body, kind, headers), request.headers.get("Accept-Encoding", ""))
 
 
-def _aggregated_version(accept: str) -> str:
-    """The version of the aggregated document an Accept header asks for, '' for the plain one."""
-    for clause in accept.split(","):
-        parameters = dict(each.strip().partition("=")[::2] for each in clause.split(";")[1:])
-        if parameters.get("as") == "APIGroupDiscoveryList" and parameters.get("g") == "apidiscovery.k8s.io":
-            version = parameters.get("v", "")
+_GROUP, _LIST = "apidiscovery.k8s.io", "APIGroupDiscoveryList"
+
+
+def _asked(request: Request, *, aggregated: bool = True) -> tuple[str, str]:
+    """The version of the aggregated document that is asked for, '' for the plain one, and the media type.
+
+    Raises StatusError 406.
+    """
+    for clause in clauses(request.headers.get("Accept") or "*/*"):
+        said = clause.parameters
+        media_type = next((kind for kind in MEDIA_TYPES if clause.allows(kind)), "")
+        if not media_type:
+            continue
+        if "as" not in said:
+            return "", media_type
+        if aggregated and media_type != YAML and (said["as"], said.get("g")) == (_LIST, _GROUP):
+            version = said.get("v", "")
             if version in discovery.AGGREGATED_VERSIONS:
-                return version
-        elif clause.strip().startswith((JSON, "*/*")):
-            return ""
-    return ""
+                return version, media_type
+    raise failures.not_acceptable(MEDIA_TYPES)
+
+
+def _encoded(document: Any, media_type: str) -> bytes:
+    if media_type == PROTOBUF:
+        if isinstance(document, Object):
+            return protobuf.encode(document)
+        return protobuf.encode_document(document, APIGroupDiscoveryList)
+    body = msgspec.json.encode(document)
+    return encode_yaml(body) if media_type == YAML else body
