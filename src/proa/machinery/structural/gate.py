@@ -22,7 +22,7 @@ from proa.machinery.structural.tree import Node
 Check = Callable[[Any], bool]
 
 _INT64 = 1 << 63
-_SCALARS: dict[str, Any] = {"integer": int, "number": float, "boolean": bool}
+_ANYTHING: Any = bool | int | float | str | list | dict
 
 
 def gate_of(root: Node) -> Any:
@@ -42,15 +42,16 @@ def remainder(node: Node, *, root: bool = False) -> Check | None:
     if own is None and not pairs and other is None and item is None:
         return None
 
+    null = _takes_null(node)
+
     def check(value: Any) -> bool:
         if value is None:
-            return True
+            return null
         if own is not None and not own(value):
             return False
         if isinstance(value, dict):
             for name, below in pairs:
-                found = value.get(name)
-                if found is not None and not below(found):
+                if name in value and not below(value[name]):
                     return False
             if other is not None:
                 return all(other(each) for each in value.values())
@@ -66,7 +67,12 @@ def remainder(node: Node, *, root: bool = False) -> Check | None:
 
 def _type(node: Node) -> Any:
     made = _value_type(node)
-    return made | None if node.nullable and made is not Any else made
+    return made | None if node.nullable and made is not Any and _takes_null(node) else made
+
+
+def _takes_null(node: Node) -> bool:
+    """Whether a null that the type allows is among the values that are allowed."""
+    return node.enum is None or None in node.enum
 
 
 def _value_type(node: Node) -> Any:
@@ -90,7 +96,7 @@ def _value_type(node: Node) -> Any:
         case "boolean":
             return bool
         case _:
-            return Any
+            return _ANYTHING
 
 
 def _object_type(node: Node) -> Any:
@@ -142,7 +148,7 @@ def _integer(node: Node) -> Any:
         low = max(low, _up(node.minimum))
     if node.maximum is not None and not node.exclusive_maximum:
         high = min(high, int(node.maximum))
-    return Annotated[int, Meta(ge=low, le=high)] if low <= high else bool
+    return Annotated[int, Meta(ge=low, le=high)]
 
 
 def _up(bound: float) -> int:
