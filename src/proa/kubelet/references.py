@@ -64,7 +64,7 @@ class References:
             why = watched.informer.statistics()["last_error"]
             text = f'{resource.plural} "{name}" cannot be read: {why or "the API does not answer"}'
             raise StepError("CreateContainerConfigError", text, events=[("Failed", f"Error: {text}")]) from None
-        found: T | None = watched.informer.get(f"{namespace}/{name}")
+        found: T | None = watched.informer.get(f"{namespace}/{name}" if namespace else name)
         return found
 
     def release(self, pod_uid: str) -> None:
