@@ -107,6 +107,10 @@ class Access:
         self.audiences = audiences
         self._known.clear()
 
+    async def decide(self, attributes: AccessAttributes) -> Decision:
+        """What the authorizer of the time says."""
+        return await self._authorizer.decide(attributes)
+
     @property
     def authenticator(self) -> Authenticator:
         return self._authenticator

@@ -164,14 +164,11 @@ class ApiServer:
         front_proxy: HeaderAuthenticator | None = None,
         anonymous: Anonymous | None = None,
         audiences: Sequence[str] = (),
-        witnesses: Witnesses | None = None,
     ) -> None:
         """Set what guards the server. Until then nobody is known and only members of system:masters may do anything.
 
-        audiences: for whom tokens must be that count here. witnesses: the audit log, None for none.
+        audiences: for whom tokens must be that count here.
         """
-        self.access.witnesses = witnesses
-        self._http.handler = self._dispatcher if witnesses is None else audited(self._dispatcher)
         self.access.install(
             AnyAuthenticator(authenticators),
             FirstOpinion(authorizers),
@@ -181,6 +178,11 @@ class ApiServer:
         )
         self._chain.install(admission)
         self._issuer = token_issuer
+
+    def audit(self, witnesses: Witnesses) -> None:
+        """Let these see every request, and every call of a component that gets its client from now on."""
+        self.access.witnesses = witnesses
+        self._http.handler = audited(self._dispatcher)
 
     def serve_path(self, path: str, handle: Handle) -> None:
         """A path of its own that is no resource; with a slash at its end, everything below it too."""
@@ -229,6 +231,10 @@ class ApiServer:
 
     def client_for(self, user: User, manager: str = "") -> InProcessClient:
         """A client that acts as `user`; `manager` is the field manager of its writes (default: from the user)."""
+        if self.access.witnesses is not None:
+            from proa.apiserver.audit.components import AuditedClient
+
+            return AuditedClient(self, user, manager, self.access.witnesses, self.access)
         return InProcessClient(self, user, manager)
 
     def registry(self, resource: Resource[Any]) -> Registry:

@@ -189,6 +189,7 @@ async def start_api(
     auditor = make_auditor(server, arguments, clock, random)
     if auditor is not None:
         stack.push_async_callback(auditor.close)
+        server.audit(auditor)
     await server.load()
     stack.push_async_callback(server.stop)
     loopback = server.client_for(LOOPBACK)
@@ -214,7 +215,6 @@ async def start_api(
         front_proxy=guards.front_proxy,
         anonymous=guards.anonymous,
         audiences=guards.audiences,
-        witnesses=auditor,
     )
     await informers.start()
     await ensure_default_policy(loopback)

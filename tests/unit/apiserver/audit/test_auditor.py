@@ -79,7 +79,8 @@ async def audited(server: ApiServer, request: pytest.FixtureRequest) -> AsyncIte
     rule = Rule(**getattr(request, "param", {"level": "Metadata"}))
     kept = Kept()
     auditor = Auditor(Policy(rules=(rule,)), [kept], Bodies(server.resources), server.config.clock)
-    server.install(authenticators=[Tokens()], authorizers=[OnlyMaps()], admission=[Annotates()], witnesses=auditor)
+    server.install(authenticators=[Tokens()], authorizers=[OnlyMaps()], admission=[Annotates()])
+    server.audit(auditor)
     await server.listen()
     async with aiohttp.ClientSession() as session:
         yield Wire(server, kept, session)
