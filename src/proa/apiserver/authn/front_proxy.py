@@ -37,9 +37,9 @@ class FrontProxyAuthenticator:
 
     def user(self, certificate: bytes | None, headers: Mapping[str, str]) -> User | None:
         """Whom a proxy with this verified certificate (DER) speaks for; None when it is no proxy or names nobody."""
-        if certificate is None or not (name := _first(headers, self._headers.user)):
+        if certificate is None or not self._is_proxy(certificate):
             return None
-        if not self._is_proxy(certificate):
+        if not (name := _first(headers, self._headers.user)):
             return None
         values: Any = headers
         groups = tuple(value for each in self._headers.group for value in values.getall(each, ()) if value)
