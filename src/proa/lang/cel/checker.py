@@ -7,6 +7,7 @@ what is wrong becomes the error type, which goes with everything, so that one mi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from proa.lang.cel import types
 from proa.lang.cel.ast import (
@@ -34,11 +35,11 @@ def check(
     tree: Node,
     variables: Mapping[str, Type],
     functions: Mapping[str, Function],
-    literals: Mapping[str, Callable[[str], str | None]],
+    literals: Mapping[str, Callable[[Any], str | None]],
 ) -> list[Issue]:
     """Writes types and overloads into the tree; gives what is wrong with it.
 
-    literals: functions whose only string argument, where it is written as a constant, is looked at right away.
+    literals: functions whose last argument, where it is written as a constant, is looked at right away.
     """
     checker = _Checker(variables, functions, literals)
     checker.visit(tree)
@@ -52,7 +53,7 @@ class _Checker:
         self,
         variables: Mapping[str, Type],
         functions: Mapping[str, Function],
-        literals: Mapping[str, Callable[[str], str | None]],
+        literals: Mapping[str, Callable[[Any], str | None]],
     ) -> None:
         self.issues: list[Issue] = []
         self._scopes: list[Mapping[str, Type]] = [variables]
@@ -207,7 +208,7 @@ class _Checker:
     def _look_at_literal(self, node: Call) -> None:
         look = self._literals.get(node.function)
         argument = node.args[-1] if node.args else None
-        if look is not None and isinstance(argument, Literal) and isinstance(argument.value, str):
+        if look is not None and isinstance(argument, Literal):
             wrong = look(argument.value)
             if wrong is not None:
                 self._say(argument.offset, wrong)

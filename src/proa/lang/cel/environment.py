@@ -108,7 +108,7 @@ class Environment:
                 found = error
             self._programs[source] = found
         if isinstance(found, CompileError):
-            raise CompileError(str(found))
+            raise type(found)(str(found))
         return found
 
     def _names(self) -> Mapping[str, Type]:

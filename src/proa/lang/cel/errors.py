@@ -19,6 +19,10 @@ class CompileError(CelError):
     """The expression is not well formed or does not agree with the types. The text has one block for each problem."""
 
 
+class InstantiationError(CompileError):
+    """The expression is right, but something it is made with is not."""
+
+
 class EvaluationError(CelError):
     """No value: a missing key, a division by zero. `&&`, `||` and the quantifiers may still find an answer."""
 

@@ -22,7 +22,10 @@ Implementation = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """One way to call a function. member: written `parameters[0].name(...)`. cost: 1 without a rule."""
+    """One way to call a function. member: written `parameters[0].name(...)`. cost: 1 without a rule.
+
+    pattern: which parameter is a regular expression, to be looked at before the first call if it is constant; -1: none.
+    """
 
     id: str
     parameters: tuple[Type, ...]
@@ -30,6 +33,7 @@ class Overload:
     implementation: Implementation
     member: bool = False
     cost: CallCost | None = None
+    pattern: int = -1
     checks: tuple[tuple[int, Accepts], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -85,10 +89,16 @@ def overload(
 
 
 def member(
-    id: str, parameters: Sequence[Type], result: Type, implementation: Implementation, cost: CallCost | None = None
+    id: str,
+    parameters: Sequence[Type],
+    result: Type,
+    implementation: Implementation,
+    cost: CallCost | None = None,
+    *,
+    pattern: int = -1,
 ) -> Overload:
     """A function called `receiver.name(...)`."""
-    return Overload(id, tuple(parameters), result, implementation, True, cost)
+    return Overload(id, tuple(parameters), result, implementation, True, cost, pattern)
 
 
 def dispatch(overloads: Sequence[Overload], arguments: Sequence[Any]) -> Overload:

@@ -27,6 +27,7 @@ _RESERVED = frozenset({
 _STARTS = (
     "'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER"
 )
+_CONTINUES = "{<EOF>, '==', '!=', 'in', '<', '<=', '>=', '>', '&&', '||', '[', '.', '-', '?', '+', '*', '/', '%'}"
 _TOO_DEEP = f"expression recursion limit exceeded: {DEEPEST}"
 
 
@@ -54,7 +55,7 @@ class _Parser:
     def whole(self) -> Node:
         tree = self._expression()
         if self._token.kind != "end":
-            self._unexpected("<EOF>", extra=True)
+            self._unexpected(_CONTINUES, extra=self._tokens[self._at + 1].kind == "end")
         return tree
 
     # Tokens
@@ -189,7 +190,7 @@ class _Parser:
         optional = self._take("?") is not None
         token = self._token
         if token.kind not in ("name", "quoted") or token.text in _WORDS:
-            self._unexpected("{'?', IDENTIFIER, ESC_IDENTIFIER}")
+            self._unexpected("IDENTIFIER")
         self._next()
         if not optional and token.kind == "name" and self._is("("):
             opening = self._next()

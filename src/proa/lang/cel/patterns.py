@@ -7,6 +7,15 @@ from typing import Any, Protocol
 
 from proa.lang.cel.errors import EvaluationError
 
+_WORDS = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+}
+
 
 class Pattern(Protocol):
     """What is used of a compiled pattern."""
@@ -27,8 +36,14 @@ def compiled(pattern: str) -> Pattern:
         found: Pattern = re2.compile(pattern, options=options)
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error.args[0])
-        raise EvaluationError(f"error parsing regexp: {reason}") from None
+        raise EvaluationError(f"error parsing regexp: {_worded(reason)}") from None
     return found
+
+
+def _worded(reason: str) -> str:
+    """RE2's reason in the words of Go's package."""
+    what, colon, where = reason.partition(": ")
+    return f"{_WORDS.get(what, what)}: `{where}`" if colon else _WORDS.get(what, what)
 
 
 def is_valid(pattern: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from proa.lang.cel import steps, types, values
+from proa.lang.cel import patterns, steps, types, values
 from proa.lang.cel.ast import (
     Call,
     Comprehension,
@@ -23,7 +23,7 @@ from proa.lang.cel.ast import (
     Select,
 )
 from proa.lang.cel.cost import LIST, MAP, STRUCT
-from proa.lang.cel.errors import BudgetError, EvaluationError
+from proa.lang.cel.errors import BudgetError, EvaluationError, InstantiationError
 from proa.lang.cel.functions import Function
 from proa.lang.cel.macros import MAP_INSERT, NOT_STRICTLY_FALSE
 from proa.lang.cel.steps import EXCEEDED, Frame, Step
@@ -141,6 +141,7 @@ class Plan:
             case name if name == NOT_STRICTLY_FALSE:
                 return steps.not_strictly_false(operands[0])
             case _:
+                _instantiate(node)
                 rule = self._functions[node.function.removeprefix(".")].cost
                 return steps.function(node.overloads, operands, rule)
 
@@ -148,7 +149,7 @@ class Plan:
 
     def _list(self, node: CreateList) -> Step:
         if all(isinstance(each, Literal) for each in node.elements) and not node.optional:
-            return steps.constant([each.value for each in node.elements if isinstance(each, Literal)], cost=LIST)
+            return steps.constant([each.value for each in node.elements if isinstance(each, Literal)])
         elements = [self._plan(each) for each in node.elements]
         optional = node.optional
 
@@ -169,9 +170,11 @@ class Plan:
 
     def _map(self, node: CreateMap) -> Step:
         entries = [(self._plan(each.key), self._plan(each.value), each.optional) for each in node.entries if each.key]
+        constant = all(isinstance(each.key, Literal) and isinstance(each.value, Literal) for each in node.entries)
+        cost = 0 if constant else MAP
 
         def made(frame: Frame) -> Any:
-            frame.cost += MAP
+            frame.cost += cost
             found: dict[Any, Any] = {}
             for key, value, optional in entries:
                 name, content = key(frame), value(frame)
@@ -275,6 +278,17 @@ class Plan:
         return None
 
 
+def _instantiate(node: Call) -> None:
+    """Raises InstantiationError for a constant that is no regular expression where one is wanted."""
+    for overload in node.overloads:
+        operand = node.operands[overload.pattern] if overload.pattern >= 0 else None
+        if isinstance(operand, Literal) and isinstance(operand.value, str):
+            try:
+                patterns.compiled(operand.value)
+            except EvaluationError as error:
+                raise InstantiationError(f"program instantiation failed: {error}") from None
+
+
 def _quantified(node: Comprehension) -> Node | None:
     """The predicate, where a fold is one that `all` or `exists` stands for."""
     step, initial = node.step, node.initial
@@ -287,9 +301,9 @@ def _quantified(node: Comprehension) -> Node | None:
 def _fresh(node: Node) -> Step | None:
     """Makes a new empty list or map where the node is an empty literal."""
     if isinstance(node, CreateList) and not node.elements:
-        return steps.made(list, LIST)
+        return steps.made(list)
     if isinstance(node, CreateMap) and not node.entries:
-        return steps.made(dict, MAP)
+        return steps.made(dict)
     return None
 
 

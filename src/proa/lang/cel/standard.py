@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from proa.lang.cel import patterns, texts, types
 from proa.lang.cel.conversions import CONVERSIONS
@@ -93,23 +94,23 @@ STANDARD = Library(
 )  # fmt: skip
 
 
-def _wrong_duration(text: str) -> str | None:
-    return None if texts.duration(text) is not None else "invalid duration argument"
+def _wrong_duration(value: Any) -> str | None:
+    return "invalid duration argument" if isinstance(value, str) and texts.duration(value) is None else None
 
 
-def _wrong_instant(text: str) -> str | None:
+def _wrong_instant(value: Any) -> str | None:
     try:
-        found = texts.instant(text)
+        found = texts.instant(value) if isinstance(value, str) else Timestamp.of(int(value) * SECOND)
     except EvaluationError:
         found = None
     return None if found is not None else "invalid timestamp argument"
 
 
-def _wrong_pattern(text: str) -> str | None:
-    return None if patterns.is_valid(text) else "invalid matches argument"
+def _wrong_pattern(value: Any) -> str | None:
+    return "invalid matches argument" if isinstance(value, str) and not patterns.is_valid(value) else None
 
 
-LITERALS: dict[str, Callable[[str], str | None]] = {
+LITERALS: dict[str, Callable[[Any], str | None]] = {
     "duration": _wrong_duration,
     "timestamp": _wrong_instant,
     "matches": _wrong_pattern,

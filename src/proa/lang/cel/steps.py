@@ -220,12 +220,8 @@ def quantifier(
     return quantifier
 
 
-def made(of: Callable[[], Any], cost: int) -> Step:
-    def made(frame: Frame) -> Any:
-        frame.cost += cost
-        return of()
-
-    return made
+def made(of: Callable[[], Any]) -> Step:
+    return lambda frame: of()
 
 
 def append(accumulator: int, element: Step) -> Step:

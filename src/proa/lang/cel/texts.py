@@ -71,11 +71,13 @@ def duration(text: str) -> Duration | None:
 
 
 def of_instant(instant: Timestamp) -> str:
-    """RFC 3339 in UTC, with as many places as needed."""
+    """RFC 3339 in the zone it was written in, with as many places as needed."""
     seconds, nanos = divmod(instant.nanos, SECOND)
-    moment = _EPOCH + timedelta(seconds=seconds)
+    moment = _EPOCH + timedelta(seconds=seconds + instant.offset)
     places = f".{nanos:09d}".rstrip("0") if nanos else ""
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{places}Z"
+    minutes = abs(instant.offset) // 60
+    zone = f"{'-' if instant.offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}" if instant.offset else "Z"
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}{places}{zone}"
 
 
 def instant(text: str) -> Timestamp | None:
@@ -98,7 +100,7 @@ def instant(text: str) -> Timestamp | None:
     if year < 1:
         raise EvaluationError("timestamp overflow")
     seconds = (moment - _EPOCH) // timedelta(seconds=1) - offset
-    return Timestamp.of(seconds * SECOND + nanos)
+    return Timestamp.of(seconds * SECOND + nanos, offset)
 
 
 def local(instant: Timestamp, zone: str | None) -> datetime:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from proa.lang.cel import types
@@ -32,17 +32,23 @@ class Uint(int):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Timestamp:
-    """An instant, in nanoseconds since 1970."""
+    """An instant, in nanoseconds since 1970. offset: of the zone it was written in, in seconds."""
 
     nanos: int
+    offset: int = field(default=0, compare=False)
     cel_type: ClassVar[Type] = types.TIMESTAMP
 
     @classmethod
-    def of(cls, nanos: int) -> Timestamp:
+    def of(cls, nanos: int, offset: int = 0) -> Timestamp:
         """Raises EvaluationError outside the years 1 to 9999."""
         if not _FIRST <= nanos <= _LAST:
             raise EvaluationError("timestamp overflow")
-        return cls(nanos)
+        return cls(nanos, offset)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether it is the beginning of the year 1, which stands for none."""
+        return self.nanos == _FIRST
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from proa.lang.cel import types
 from proa.lang.cel.environment import Environment, Program
-from proa.lang.cel.errors import CelError, CompileError
+from proa.lang.cel.errors import CelError, CompileError, InstantiationError
 from proa.lang.cel.types import BOOL, DYN, INT, STRING, TIMESTAMP, Type, list_of, map_of, struct
 from proa.machinery.expressions.authorization import AUTHORIZER_TYPE, RESOURCE_TYPE
 from proa.machinery.expressions.environment import with_variables
@@ -87,6 +87,8 @@ def compile_to(environment: Environment, source: str, *results: Type) -> Program
     """The program of an expression that evaluates to one of these types; none: to any. Raises CelError."""
     try:
         program = environment.compile(source)
+    except InstantiationError:
+        raise
     except CompileError as error:
         raise CompileError(f"compilation failed: {error}") from None
     if results and program.result not in results:

@@ -81,14 +81,16 @@ LISTS = Library(
     )
 )
 
+_MATCH = Match(parts=True)
+
 REGEX = Library(
     (
-        function("find", member("string_find_string", (STRING, STRING), STRING, patterns.find), cost=Match(parts=True)),
+        function("find", member("string_find_string", (STRING, STRING), STRING, patterns.find, pattern=1), cost=_MATCH),
         function(
             "findAll",
-            member("string_find_all_string", (STRING, STRING), list_of(STRING), patterns.find_all),
-            member("string_find_all_string_int", (STRING, STRING, INT), list_of(STRING), patterns.find_all),
-            cost=Match(parts=True),
+            member("string_find_all_string", (STRING, STRING), list_of(STRING), patterns.find_all, pattern=1),
+            member("string_find_all_string_int", (STRING, STRING, INT), list_of(STRING), patterns.find_all, pattern=1),
+            cost=_MATCH,
         ),
     )
 )

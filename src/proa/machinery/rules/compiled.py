@@ -12,7 +12,7 @@ from typing import Any
 
 from proa.lang.cel import types
 from proa.lang.cel.environment import Environment, Program
-from proa.lang.cel.errors import CelError, CompileError
+from proa.lang.cel.errors import CelError, CompileError, InstantiationError
 from proa.lang.cel.types import Type
 from proa.machinery.expressions.environment import with_variables
 from proa.machinery.fields import Path
@@ -131,6 +131,8 @@ def _rule(document: Document, node: Node, environment: Environment) -> Rule:
         return Rule(document, None)
     try:
         program = environment.compile(source)
+    except InstantiationError as error:
+        return Rule(document, None, str(error))
     except CompileError as error:
         return Rule(document, None, f"compilation failed: {error}")
     if program.result != types.BOOL:

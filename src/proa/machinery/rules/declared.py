@@ -14,7 +14,7 @@ from proa.lang.cel.cost import Range
 from proa.lang.cel.estimate import ITEMS, KEYS, VALUES, Path
 from proa.lang.cel.types import Type
 from proa.machinery.declare import UNSET
-from proa.machinery.rules.names import escape
+from proa.machinery.rules.names import escape, is_reserved
 from proa.machinery.structural.tree import Node
 
 LARGEST_REQUEST = 3 * 1024 * 1024
@@ -146,6 +146,8 @@ def _struct(node: Node, name: str) -> Declared:
         identifier = escape(each)
         if identifier is not None:
             fields[identifier] = found
+        if is_reserved(each):
+            fields[each] = found
         if each in node.required and schema.default is UNSET:
             least += len(each) + found.least + 4
     made = types.struct(name, {each: found.type for each, found in fields.items()})

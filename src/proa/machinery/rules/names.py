@@ -16,6 +16,11 @@ _ESCAPABLE = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*")
 _ESCAPES = re.compile(r"__|[-./]")
 
 
+def is_reserved(name: str) -> bool:
+    """Whether the name is a word of the language, which may stand behind a dot as it is."""
+    return name in _RESERVED
+
+
 @lru_cache(maxsize=4096)
 def escape(name: str) -> str | None:
     """The identifier for a property; None when it can have none."""

@@ -67,6 +67,7 @@ def _object(node: Node) -> Show | None:
     ):
         return None
     names = {identifier: name for name, identifier in identifiers.items() if identifier is not None}
+    names |= {name: name for name in node.properties if name not in names}
     return lambda content: ObjectView(content, names, shows)
 
 
@@ -211,7 +212,7 @@ class MapView(MapValue):
 
 
 class ObjectView(MapValue):
-    """Properties by their identifiers; one that is null is not there."""
+    """Properties by their identifiers, and by their names; one that is null is not there."""
 
     __slots__ = ("_content", "_names", "_shows")
 
@@ -233,7 +234,7 @@ class ObjectView(MapValue):
         return name is not None and self._content.get(name) is not None
 
     def __iter__(self) -> Iterator[Any]:
-        return (each for each, name in self._names.items() if self._content.get(name) is not None)
+        return (name for name in self._shows if self._content.get(name) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -66,7 +66,7 @@ DOCUMENT = {"a": 1, "b": ["x", "y"], "m": {"k": "v"}, "f": 1.5, "none": None}
         ("'a,b,c'.split(',', 2) + ['x', 'y'].join('-').split('-')", ["a", "b,c", "x", "y"]),
         ("' aB '.trim().lowerAscii() + 'c'.upperAscii() + 'abc'.substring(1, 2) + 'abc'.charAt(0)", "abCba"),
         ("'a-a'.replace('a', 'b', 1) + string('abab'.lastIndexOf('b')) + string('abab'.indexOf('b'))", "b-a31"),
-        ("'%s=%d %.2f %x %b %e'.format(['a', 3, 1.5, 255, 5, 1200.0])", "a=3 1.50 ff 101 1.200000\u202f×\u202f10⁰³"),
+        ("'%s=%d %.2f %x %b %e'.format(['a', 3, 1.5, 255, 5, 1200.0])", "a=3 1.50 ff 101 1.200000×10⁰³"),
         ("'%s'.format([{'b': [1, 'x'], 'a': true}])", '{"a":true, "b":[1, "x"]}'),
         ("int('12') + int(1.9) + int(timestamp('1970-01-01T00:01:00Z'))", 73),
         ("string(1.0) + string(1e30) + string(true) + string(duration('90m'))", "11e+30true5400s"),
@@ -76,7 +76,7 @@ DOCUMENT = {"a": 1, "b": ["x", "y"], "m": {"k": "v"}, "f": 1.5, "none": None}
         ("timestamp('2024-01-07T23:04:05Z').getHours('Europe/Berlin')", 0),
         ("timestamp('2024-01-07T23:04:05Z').getHours('-02:30')", 20),
         ("duration('-1h30m').getMinutes()", -90),
-        ("string(timestamp('2024-01-07T23:04:05.120+01:00'))", "2024-01-07T22:04:05.12Z"),
+        ("string(timestamp('2024-01-07T23:04:05.120+01:00'))", "2024-01-07T23:04:05.12+01:00"),
     ],
 )
 def test_an_expression_has_its_value(evaluate: Any, expression: str, expected: Any) -> None:
@@ -102,7 +102,7 @@ def test_an_expression_has_its_value(evaluate: Any, expression: str, expected: A
         ("[1, 2].transformMapEntry(i, v, {'k': v})", "insert failed: key k already exists"),
         ("self.b.all(v, self.q)", "no such key: q"),
         ("'abc'.substring(5)", "index out of range: 5"),
-        ("'x'.matches(dyn('['))", "error parsing regexp: missing ]: ["),
+        ("'x'.matches(dyn('['))", "error parsing regexp: missing closing ]: `[`"),
     ],
 )
 def test_what_has_no_value_says_why(evaluate: Any, expression: str, message: str) -> None:

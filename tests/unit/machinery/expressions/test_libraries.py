@@ -112,8 +112,8 @@ def test_an_expression_can_afford_two_questions() -> None:
 @pytest.mark.parametrize(
     ("expression", "low", "high", "actual"),
     [
-        ("[1, 2, 3, 4, 5].sum()", 15, 15, 15),
-        ("[1, 2, 3, 4, 5].indexOf(3)", 15, 15, 15),
+        ("[1, 2, 3, 4, 5].sum()", 15, 15, 5),
+        ("[1, 2, 3, 4, 5].indexOf(3)", 15, 15, 5),
         ("url('https:://kubernetes.io/').getHost()", 4, 4, 4),
         ("url('https:://kubernetes.io/') == url('https:://kubernetes.io/')", 7, 9, 7),
         ("ip('192.168.0.1') == ip('192.168.0.1')", 5, 5, 5),
@@ -121,8 +121,8 @@ def test_an_expression_can_afford_two_questions() -> None:
         ("'abc 123 def 123'.split(' ')", 3, 3, 3),
         ("'123 abc 123'.replace('123', '456')", 3, 3, 3),
         ("'abc'.lowerAscii()", 1, 1, 1),
-        ("sets.contains([1], [1])", 22, 22, 22),
-        ("sets.equivalent([1], [1])", 23, 23, 23),
+        ("sets.contains([1], [1])", 22, 22, 2),
+        ("sets.equivalent([1], [1])", 23, 23, 3),
         ("quantity('12Mi').isGreaterThan(quantity('12Mi'))", 3, 3, 3),
         ("semver('1.0.0') == semver('1.0.0')", 3, 3, 3),
         ("authorizer.group('').resource('pods').check('create').allowed()", 350004, 350004, 350004),

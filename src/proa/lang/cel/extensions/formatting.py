@@ -97,7 +97,7 @@ def _real(kind: str, places: int, value: Any) -> str:
     if kind == "f":
         return text
     mantissa, _, exponent = text.partition("e")
-    return f"{mantissa}\u202f×\u202f10{_superscript(exponent)}"
+    return f"{mantissa}×10{_superscript(exponent)}"
 
 
 def _superscript(exponent: str) -> str:

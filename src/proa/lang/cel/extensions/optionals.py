@@ -17,9 +17,9 @@ def _planned(*arguments: Any) -> Any:
 def _is_zero(value: Any) -> bool:
     if value is None or isinstance(value, (bool, int, float, str, bytes, *LISTS, *MAPS)):
         return not value
-    if isinstance(value, (Timestamp, Duration)):
-        return value.nanos == 0
-    return False
+    if isinstance(value, Timestamp):
+        return value.is_zero
+    return isinstance(value, Duration) and value.nanos == 0
 
 
 def _of_non_zero(value: Any) -> Optional:
