@@ -22,6 +22,7 @@ T = TypeVar("T")
 _KIND = "kind"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 MODES = ("Node", "RBAC", "Webhook", "AlwaysAllow", "AlwaysDeny")
+_MODES = ("Node", "RBAC")
 
 
 class ArgumentError(ProaError):
@@ -159,7 +160,8 @@ class ApiArguments:
     requestheader_uid_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Uid",))
     requestheader_group_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Group",))
     requestheader_extra_headers_prefix: tuple[str, ...] = argument(WORDS, ("X-Remote-Extra-",))
-    authorization_mode: tuple[str, ...] = argument(some_of(*MODES), ("Node", "RBAC"))
+    authorization_config: str = argument(FILE, "")
+    authorization_mode: tuple[str, ...] = argument(some_of(*MODES), _MODES)
     authorization_webhook_config_file: str = argument(FILE, "")
     authorization_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
     authorization_webhook_cache_authorized_ttl: float = argument(SECONDS, 300.0)
@@ -296,5 +298,8 @@ def _check(arguments: ApiArguments) -> None:
         raise ArgumentError("--api-arg audit-policy-file: it must say what the audit log is to hold")
     if arguments.audit_policy_file and not backends:
         raise ArgumentError("--api-arg audit-log-path or audit-webhook-config-file: the audit log must go somewhere")
+    webhook = arguments.authorization_webhook_config_file
+    if arguments.authorization_config and (arguments.authorization_mode != _MODES or webhook):
+        raise ArgumentError("--api-arg authorization-config: it says itself what authorization-mode would")
     if not arguments.authorization_mode:
         raise ArgumentError("--api-arg authorization-mode: at least one mode is needed: " + ", ".join(MODES))

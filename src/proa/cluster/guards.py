@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proa.aio.clock import Clock
 from proa.apiserver.access import Anonymous
@@ -38,6 +39,9 @@ from proa.client.protocol import Client
 from proa.cluster.api_arguments import ApiArguments
 from proa.pki.certificates import Authorities
 from proa.pki.tokens import TokenSigner
+
+if TYPE_CHECKING:
+    from proa.apiserver.authz.configuration import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def make(
         NodeAuthorizer(informers, client),
         rbac,
     )
-    authorizers = [_AUTHORIZERS[each](parts) for each in arguments.authorization_mode]
+    authorizers = _authorizers(parts)
     issuers_of_others, anonymous = _configured(arguments, clock)
     _serve_issuer(server, signer, arguments.service_account_jwks_uri)
     return Guards(
@@ -219,6 +223,32 @@ def _webhook(parts: _Parts) -> Authorizer:
         version=arguments.authorization_webhook_version,
         allowed=arguments.authorization_webhook_cache_authorized_ttl,
         refused=arguments.authorization_webhook_cache_unauthorized_ttl,
+    )
+
+
+def _authorizers(parts: _Parts) -> list[Authorizer]:
+    """By --authorization-config, else by --authorization-mode."""
+    path = parts.arguments.authorization_config
+    if not path:
+        return [_AUTHORIZERS[each](parts) for each in parts.arguments.authorization_mode]
+    from proa.apiserver.authz import configuration
+
+    return [
+        _AUTHORIZERS[each.type](parts) if each.webhook is None else _configured_webhook(parts, each.webhook)
+        for each in configuration.load(Path(path), _AUTHORIZERS)
+    ]
+
+
+def _configured_webhook(parts: _Parts, settings: WebhookSettings) -> Authorizer:
+    return WebhookAuthorizer(
+        KubeconfigWebhook(settings.kubeconfig, parts.server.webhooks),
+        parts.clock,
+        version=settings.version,
+        allowed=settings.allowed,
+        refused=settings.refused,
+        on_failure=settings.on_failure,
+        timeout=settings.timeout,
+        conditions=settings.conditions,
     )
 
 

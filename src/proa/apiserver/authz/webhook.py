@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import msgspec
 
 from proa.aio.clock import Clock
 from proa.api.authorization_v1 import SubjectAccessReview, SubjectAccessReviewStatus
-from proa.apiserver.identity import UNKNOWN, AccessAttributes, Decision, SubjectRules, User, Verdict
+from proa.apiserver.identity import NO_OPINION, UNKNOWN, AccessAttributes, Decision, SubjectRules, User, Verdict
 from proa.apiserver.remembering import Expiring
 from proa.apiserver.webhooks.client import WebhookFailure
-from proa.apiserver.webhooks.kubeconfig import KubeconfigWebhook
+from proa.apiserver.webhooks.kubeconfig import TIMEOUT, KubeconfigWebhook
+from proa.base.errors import ProaError
 from proa.machinery.field_selectors import parse_fields
 from proa.machinery.selectors import SelectorError, parse_labels
 
@@ -23,8 +25,16 @@ _LARGEST = 10_000
 _LABEL_OPERATORS = {"in": "In", "=": "In", "==": "In", "notin": "NotIn", "!=": "NotIn", "exists": "Exists"}
 
 
+class Conditions(Protocol):
+    """Whether a webhook is to be asked at all (`match_conditions`)."""
+
+    def hold(self, spec: Mapping[str, Any]) -> bool:
+        """For a SubjectAccessReview's spec (v1). Raises ProaError where that cannot be said."""
+
+
 class WebhookAuthorizer:
-    """allowed, refused: seconds for which such answers are remembered. on_failure: the verdict without an answer."""
+    """allowed, refused: seconds for which such answers are remembered. on_failure: the verdict without an answer.
+    timeout: seconds to wait for one. conditions: which requests it is asked about, None for all."""
 
     def __init__(
         self,
@@ -35,10 +45,14 @@ class WebhookAuthorizer:
         allowed: float = 300.0,
         refused: float = 30.0,
         on_failure: Verdict = Verdict.NO_OPINION,
+        timeout: float = TIMEOUT,
+        conditions: Conditions | None = None,
     ) -> None:
         self._webhook = webhook
         self._version = f"authorization.k8s.io/{version}"
-        self._version_is_beta = version == "v1beta1"
+        self._groups = "group" if version == "v1beta1" else "groups"
+        self._timeout = timeout
+        self._conditions = conditions
         self._seconds = {True: allowed, False: refused}
         self._on_failure = on_failure
         self._answers: Expiring[bytes, Decision] = Expiring(clock.monotonic)
@@ -48,14 +62,16 @@ class WebhookAuthorizer:
         return 0
 
     def authorize(self, attributes: AccessAttributes) -> Decision:
-        return self._answers.get(self._question(attributes)) or UNKNOWN
+        question = self._question(attributes)
+        if isinstance(question, Decision):
+            return question
+        return self._answers.get(question) or UNKNOWN
 
     async def decide(self, attributes: AccessAttributes) -> Decision:
         question = self._question(attributes)
-        decision = self._answers.get(question)
-        if decision is None:
-            decision = await self._ask(question)
-        return decision
+        if isinstance(question, Decision):
+            return question
+        return self._answers.get(question) or await self._ask(question)
 
     def rules_for(self, user: User, namespace: str) -> SubjectRules:
         return SubjectRules(incomplete=True, error="webhook authorizer does not support user rule resolution")
@@ -69,7 +85,7 @@ class WebhookAuthorizer:
             "status": {"allowed": False},
         }
         try:
-            answer = await self._webhook.ask(body)
+            answer = await self._webhook.ask(body, self._timeout)
             if answer.get("kind") != "SubjectAccessReview" or answer.get("apiVersion") != self._version:
                 raise WebhookFailure(f"the answer is no SubjectAccessReview of {self._version}")
             status = msgspec.convert(answer, _Review).status
@@ -85,32 +101,46 @@ class WebhookAuthorizer:
             self._answers.put(question, decision, self._seconds[status.allowed])
         return decision
 
-    def _question(self, attributes: AccessAttributes) -> bytes:
-        """The spec of the review: the same question has the same bytes."""
-        user = attributes.user
-        spec: dict[str, Any] = {}
-        if attributes.is_resource:
-            said = {
-                "namespace": attributes.namespace,
-                "verb": attributes.verb,
-                "group": attributes.group,
-                "version": attributes.version,
-                "resource": attributes.resource,
-                "subresource": attributes.subresource,
-                "name": attributes.name,
-                "fieldSelector": _fields(attributes.field_selector),
-                "labelSelector": _labels(attributes.label_selector),
-            }
-            spec["resourceAttributes"] = {key: value for key, value in said.items() if value}
-        else:
-            spec["nonResourceAttributes"] = {"path": attributes.path, "verb": attributes.verb}
-        about: dict[str, Any] = {
-            "user": user.name,
-            "group" if self._version_is_beta else "groups": list(user.groups),
-            "extra": {key: list(values) for key, values in user.extra.items()},
-            "uid": user.uid,
+    def _question(self, attributes: AccessAttributes) -> bytes | Decision:
+        """The spec of the review (the same question has the same bytes), or the decision not to ask."""
+        spec = _spec(attributes)
+        if self._conditions is not None:
+            try:
+                if not self._conditions.hold(spec):
+                    return NO_OPINION
+            except ProaError as error:
+                return Decision(self._on_failure, error=str(error))
+        if "groups" in spec:
+            spec[self._groups] = spec.pop("groups")
+        return msgspec.json.encode(spec, order="deterministic")
+
+
+def _spec(attributes: AccessAttributes) -> dict[str, Any]:
+    """What is asked, as SubjectAccessReviewSpec (v1)."""
+    user = attributes.user
+    spec: dict[str, Any] = {}
+    if attributes.is_resource:
+        said = {
+            "namespace": attributes.namespace,
+            "verb": attributes.verb,
+            "group": attributes.group,
+            "version": attributes.version,
+            "resource": attributes.resource,
+            "subresource": attributes.subresource,
+            "name": attributes.name,
+            "fieldSelector": _fields(attributes.field_selector),
+            "labelSelector": _labels(attributes.label_selector),
         }
-        return msgspec.json.encode(spec | {key: value for key, value in about.items() if value}, order="deterministic")
+        spec["resourceAttributes"] = {key: value for key, value in said.items() if value}
+    else:
+        spec["nonResourceAttributes"] = {"path": attributes.path, "verb": attributes.verb}
+    about: dict[str, Any] = {
+        "user": user.name,
+        "groups": list(user.groups),
+        "extra": {key: list(values) for key, values in user.extra.items()},
+        "uid": user.uid,
+    }
+    return spec | {key: value for key, value in about.items() if value}
 
 
 class _Review(msgspec.Struct):
