@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from proa.api.core_v1 import ResourceQuota as Quota
 from proa.api.core_v1 import ScopedResourceSelectorRequirement
 from proa.api.core_v1.resources import RESOURCE_QUOTAS
 from proa.apiserver.admission import Attributes, Operation
-from proa.apiserver.plugins.context import PluginContext
+from proa.apiserver.plugins.context import ConfigurationError, PluginContext
 from proa.client.informer import NAMESPACE_INDEX
 from proa.machinery.decode import to_typed
 from proa.machinery.resource import Resource
@@ -184,16 +186,16 @@ def _revision(quota: Quota) -> int:
 
 
 def _limited(configuration: Mapping[str, Any]) -> tuple[Limited, ...]:
-    """The limitedResources of a ResourceQuotaConfiguration."""
+    """The limitedResources of a ResourceQuotaConfiguration. Raises ConfigurationError."""
     found = []
-    for each in configuration.get("limitedResources") or ():
-        group, plural = each.get("apiGroup") or "", each["resource"]
-        scopes = tuple(
-            ScopedResourceSelectorRequirement(
-                scopeName=scope["scopeName"], operator=scope["operator"], values=tuple(scope.get("values") or ())
-            )
-            for scope in each.get("matchScopes") or ()
-        )
+    for position, each in enumerate(configuration.get("limitedResources") or ()):
+        group, plural = each.get("apiGroup") or "", each.get("resource")
+        if not plural:
+            raise ConfigurationError(f"ResourceQuota: limitedResources[{position}].resource: Required value")
+        try:
+            scopes = msgspec.convert(each.get("matchScopes") or [], tuple[ScopedResourceSelectorRequirement, ...])
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"ResourceQuota: limitedResources[{position}].matchScopes: {error}") from error
         qualified = f"{plural}.{group}" if group else plural
         found.append(Limited(qualified, tuple(each.get("matchContains") or ()), scopes))
     return tuple(found)
