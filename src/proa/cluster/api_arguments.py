@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from proa.apiserver.authn.oidc import ALGORITHMS
+from proa.apiserver.authn.algorithms import ASYMMETRIC
 from proa.base.errors import ProaError
 from proa.cluster.credentials import FRONT_PROXY
 from proa.lang.durations import parse_duration
@@ -150,7 +149,7 @@ class ApiArguments:
     oidc_groups_claim: str = argument(TEXT, "")
     oidc_groups_prefix: str = argument(TEXT, "")
     oidc_required_claim: tuple[tuple[str, str], ...] = argument(PAIRS, ())
-    oidc_signing_algs: tuple[str, ...] = argument(some_of(*ALGORITHMS), ("RS256",))
+    oidc_signing_algs: tuple[str, ...] = argument(some_of(*ASYMMETRIC), ("RS256",))
     authentication_token_webhook_config_file: str = argument(FILE, "")
     authentication_token_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
     authentication_token_webhook_cache_ttl: float = argument(SECONDS, 120.0)
@@ -236,6 +235,8 @@ def _split(text: str) -> tuple[str, str]:
     name = name.strip().removeprefix("--")
     kind = _KINDS.get(name)
     if kind is None:
+        from difflib import get_close_matches
+
         close = get_close_matches(name, KNOWN, 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise ArgumentError(f"--api-arg {name}: no such argument{hint}; known are: {', '.join(sorted(KNOWN))}")

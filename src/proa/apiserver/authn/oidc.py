@@ -18,6 +18,7 @@ import aiohttp
 import jwt
 
 from proa.aio.clock import Clock
+from proa.apiserver.authn.algorithms import ASYMMETRIC
 from proa.apiserver.authn.claims import ClaimError, ClaimMappings
 from proa.apiserver.identity import Credentials, User
 from proa.base.errors import ProaError
@@ -25,7 +26,6 @@ from proa.machinery.status import unauthorized
 
 log = logging.getLogger(__name__)
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512")
 _CONFIGURATION = "/.well-known/openid-configuration"
 _TIMEOUT = aiohttp.ClientTimeout(total=30.0)
 # Seconds between two tries to reach a provider, and between two looks for a key that was not there.
@@ -46,7 +46,7 @@ class Issuer:
     url: str
     audiences: tuple[str, ...]
     authorities: bytes = b""
-    algorithms: tuple[str, ...] = ALGORITHMS
+    algorithms: tuple[str, ...] = ASYMMETRIC
     discovery_url: str = ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from pathlib import Path
 
@@ -18,6 +17,8 @@ class TokenFileError(ProaError):
 
 def read(path: Path) -> dict[str, User]:
     """Users by token. Raises TokenFileError, OSError."""
+    import csv
+
     found: dict[str, User] = {}
     with path.open(newline="") as file:
         for record in csv.reader(file, strict=True):
