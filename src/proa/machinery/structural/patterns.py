@@ -14,11 +14,15 @@ def searcher(pattern: str) -> Callable[[str], bool]:
     options = re2.Options()
     options.log_errors = False
     try:
-        compiled = re2.compile(pattern, options)
+        re2.compile(pattern, options)
     except re2.error as error:
         raise ValueError(_text(error)) from None
-    search = compiled.search
-    return lambda text: search(text) is not None
+    # A set of one, because its match is one call of the library and makes no match object.
+    only = re2.Set.SearchSet(options)
+    only.Add(pattern)
+    only.Compile()
+    match = only.Match
+    return lambda text: match(text) is not None
 
 
 def problem(pattern: str) -> str:
