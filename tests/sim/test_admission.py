@@ -106,7 +106,7 @@ def test_a_claim_gets_the_default_storage_class_and_grows_only_where_that_is_all
         none = await client.create(PERSISTENT_VOLUME_CLAIMS, claim("none", storageClassName=""))
         assert none.spec.storageClassName == ""
         grow = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
-        with pytest.raises(StatusError, match="spec is immutable after creation except resources.requests"):
+        with pytest.raises(StatusError, match=r"spec is immutable after creation except resources\.requests"):
             await client.patch(PERSISTENT_VOLUME_CLAIMS, "with", "default", grow, type="merge")
         bound = {"status": {"phase": "Bound"}}
         for name in ("with", "none"):

@@ -94,7 +94,6 @@ class Chain:
             found = self._plans[resource] = ResourceChain(self, resource)
         return found
 
-
     def forget(self, resource: Resource[Any]) -> None:
         """The resource is served no more; another one may come in its place."""
         self._plans.pop(resource, None)

@@ -1,6 +1,6 @@
 """pods/ephemeralcontainers and pods/resize: what of the pod in the request goes into the stored one.
 
-The rules are `rules.pod_updates`; here they meet documents. Not here: how such subresources are written (`subresources`).
+The rules are `rules.pod_updates`; here they meet documents. Not here: how a subresource is written (`subresources`).
 """
 
 from __future__ import annotations
