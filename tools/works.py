@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- works: begin -->", "<!-- works: end -->"
 
 # area, row, where its tests are
-ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # fmt: skip
     ("API", "verbs, watches, paging, errors over HTTP", ("unit/apiserver/test_registry", "unit/apiserver/test_http")),
     ("API", "the same in process and over HTTPS", ("contract/test_client",)),
     ("API", "subresources, connections to kubelets", ("unit/apiserver/test_sub", "unit/apiserver/handlers")),
@@ -44,13 +44,14 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "admission plugins, quota, pod security",
         (
             "unit/apiserver/plugins",
-            "unit/rules/pod_security",
-            "unit/rules/test_pod_security",
+            "unit/rules/test_pod",
             "unit/rules/test_quota",
+            "unit/rules/test_limit_ranges",
             "sim/test_admission.py",
             "e2e/test_admission",
-            "sim/test_resource_quota",
             "sim/test_quota",
+            "sim/test_limit_ranges",
+            "sim/test_pod_security",
         ),
     ),
     (
@@ -76,20 +77,16 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "unit/machinery/rules",
             "unit/machinery/expressions",
             "unit/apiserver/expressions",
-            "sim/test_validating",
-            "sim/test_mutating",
-            "sim/test_polic",
+            "sim/test_admission_policies",
         ),
     ),
     (
         "API",
-        "aggregation, priority and fairness, deadlines",
+        "aggregation, priority and fairness, proxies",
         (
             "unit/apiserver/aggregation",
             "unit/apiserver/fairness",
             "unit/apiserver/proxying",
-            "sim/test_aggregat",
-            "sim/test_fair",
         ),
     ),
     ("API", "requests as they come: options, negotiation, limits", ("unit/apiserver",)),
