@@ -18,7 +18,7 @@ from proa.machinery.checks import check_unchanged
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import dns1123_label
 from proa.machinery.object_meta import validate_label_selector
-from proa.machinery.selectors import label_selector
+from proa.machinery.selectors import Selector, label_selector
 from proa.machinery.strategy import DefaultStrategy
 
 Document = dict[str, Any]
@@ -67,12 +67,8 @@ class JobStrategy(DefaultStrategy):
         else:
             before = len(errors)
             validate_label_selector(spec.selector, errors, _SPEC.child("selector"))
-            labels = spec.template.metadata.labels
-            if len(errors) == before and not label_selector(spec.selector).matches(labels):
-                detail = "`selector` does not match template `labels`"
-                errors.invalid(_TEMPLATE.child("metadata", "labels"), labels, detail)
-            if not spec.manualSelector:
-                _validate_generated(new, errors)
+            if len(errors) == before:
+                _validate_selection(new, label_selector(spec.selector), errors)
         if spec.completionMode == INDEXED and spec.completions:
             hostname = f"{new.metadata.name}-{spec.completions - 1}"
             if dns1123_label(hostname):
@@ -112,18 +108,24 @@ def _select_by_uid(spec: Document, metadata: Document) -> None:
     spec["selector"].setdefault("matchLabels", {}).setdefault(_UID, metadata.get("uid", ""))
 
 
-def _validate_generated(job: Job, errors: ErrorList) -> None:
-    """The user may have labelled the template or written the selector in a way that contradicts what is generated."""
-    labels, uid, name = job.spec.template.metadata.labels, job.metadata.uid, job.metadata.name
+def _validate_selection(job: Job, selector: Selector, errors: ErrorList) -> None:
+    """A job selects its pods; unless it chose by itself, by what only they have."""
+    spec, at = job.spec, _TEMPLATE.child("metadata", "labels")
+    labels = spec.template.metadata.labels
+    if not selector.matches(labels):
+        errors.invalid(at, labels, "`selector` does not match template `labels`")
+    if spec.manualSelector:
+        return
+    # The user may have labelled the template or written the selector in a way that contradicts what is generated.
+    uid, name = job.metadata.uid, job.metadata.name
     expected = {_OLD_UID: uid, _OLD_NAME: name, _UID: uid, _NAME: name}
-    at = _TEMPLATE.child("metadata", "labels")
     for label, value in expected.items():
         if label not in labels:
             errors.required(at.key(label), f"must be '{value}'")
         elif labels[label] != value:
             errors.invalid(at.key(label), labels, f"must be '{value}'")
-    if job.spec.selector is not None and not label_selector(job.spec.selector).matches(expected):
-        errors.invalid(_SPEC.child("selector"), job.spec.selector, "`selector` not auto-generated")
+    if not selector.matches(expected):
+        errors.invalid(_SPEC.child("selector"), spec.selector, "`selector` not auto-generated")
 
 
 def _validate_template_update(new: Job, old: Job, errors: ErrorList) -> None:
