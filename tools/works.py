@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- works: begin -->", "<!-- works: end -->"
 
 # area, row, where its tests are
-ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # fmt: skip
+ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("API", "verbs, watches, paging, errors over HTTP", ("unit/apiserver/test_registry", "unit/apiserver/test_http")),
     ("API", "the same in process and over HTTPS", ("contract/test_client",)),
     ("API", "subresources, connections to kubelets", ("unit/apiserver/test_sub", "unit/apiserver/handlers")),
