@@ -49,6 +49,16 @@ def is_pod_level(resource: str) -> bool:
     return resource in (CPU, MEMORY) or resource.startswith(HUGE_PAGES_PREFIX)
 
 
+def is_native(resource: str) -> bool:
+    """Whether it is Kubernetes' own, in the domain kubernetes.io said or not."""
+    return "/" not in resource or "kubernetes.io/" in resource
+
+
+def is_extended(resource: str) -> bool:
+    """Whether it is a resource somebody else's plugin offers (`example.com/gpu`)."""
+    return not is_native(resource) and not resource.startswith("requests.")
+
+
 def pod_requests(pod: Pod, *, overhead: bool = True, actual: bool = False) -> Amounts:
     """What the pod's node must set aside for it.
 

@@ -58,5 +58,5 @@ def test_admission_plugins_are_chosen_by_name_and_unknown_ones_are_told_at_once(
     arguments = ApiArguments.of(["enable-admission-plugins=AlwaysPullImages", "disable-admission-plugins=Priority"])
     assert arguments.enable_admission_plugins == ("AlwaysPullImages",)
     assert arguments.disable_admission_plugins == ("Priority",)
-    with pytest.raises(ArgumentError, match="there is no admission plugin 'AlwaysWrong': there are NamespaceLifecycle"):
+    with pytest.raises(ArgumentError, match="there is no admission plugin 'AlwaysWrong': there are Namespace"):
         ApiArguments.of(["enable-admission-plugins=AlwaysWrong"])

@@ -22,10 +22,15 @@ from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.default_ingress_class import DefaultIngressClass
 from proa.apiserver.plugins.default_storage_class import DefaultStorageClass
 from proa.apiserver.plugins.default_toleration_seconds import DefaultTolerationSeconds
+from proa.apiserver.plugins.deny_service_external_ips import DenyServiceExternalIPs
 from proa.apiserver.plugins.event_rate_limit import EventRateLimit
+from proa.apiserver.plugins.extended_resource_toleration import ExtendedResourceToleration
+from proa.apiserver.plugins.limit_pod_hard_anti_affinity_topology import LimitPodHardAntiAffinityTopology
 from proa.apiserver.plugins.limit_ranger import LimitRanger
 from proa.apiserver.plugins.mutating_admission_policy import MutatingAdmissionPolicies
 from proa.apiserver.plugins.mutating_webhooks import MutatingWebhooks
+from proa.apiserver.plugins.namespace_auto_provision import NamespaceAutoProvision
+from proa.apiserver.plugins.namespace_exists import NamespaceExists
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
 from proa.apiserver.plugins.node_declared_feature_validator import NodeDeclaredFeatureValidator
 from proa.apiserver.plugins.node_restriction import NodeRestriction
@@ -47,7 +52,10 @@ from proa.apiserver.plugins.validating_webhooks import ValidatingWebhooks
 from proa.base.errors import ProaError
 
 PLUGINS: tuple[type[Any], ...] = (
+    NamespaceAutoProvision,
     NamespaceLifecycle,
+    NamespaceExists,
+    LimitPodHardAntiAffinityTopology,
     LimitRanger,
     ServiceAccount,
     NodeRestriction,
@@ -57,6 +65,7 @@ PLUGINS: tuple[type[Any], ...] = (
     Priority,
     DefaultTolerationSeconds,
     EventRateLimit,
+    ExtendedResourceToleration,
     DefaultStorageClass,
     StorageObjectInUseProtection,
     OwnerReferencesPermissionEnforcement,
@@ -67,6 +76,7 @@ PLUGINS: tuple[type[Any], ...] = (
     ClusterTrustBundleAttest,
     CertificateSubjectRestriction,
     DefaultIngressClass,
+    DenyServiceExternalIPs,
     PodTopologyLabels,
     NodeDeclaredFeatureValidator,
     PodResizeValidator,
@@ -78,7 +88,18 @@ PLUGINS: tuple[type[Any], ...] = (
     ResourceQuota,
     NotImplementedWarnings,
 )
-OPT_IN: frozenset[type[Any]] = frozenset({AlwaysPullImages, EventRateLimit, OwnerReferencesPermissionEnforcement})
+OPT_IN: frozenset[type[Any]] = frozenset(
+    {
+        AlwaysPullImages,
+        DenyServiceExternalIPs,
+        EventRateLimit,
+        ExtendedResourceToleration,
+        LimitPodHardAntiAffinityTopology,
+        NamespaceAutoProvision,
+        NamespaceExists,
+        OwnerReferencesPermissionEnforcement,
+    }
+)
 ALWAYS = frozenset({PodQuality, NotImplementedWarnings})
 
 

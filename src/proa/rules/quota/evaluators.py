@@ -27,6 +27,7 @@ from proa.rules.resources import (
     Quantities,
     charged_limits,
     charged_requests,
+    is_native,
     is_pod_level,
     parsed,
 )
@@ -246,14 +247,10 @@ def _is_of_other_resource(name: str) -> bool:
     """Huge pages, and extended resources, of which quotas know requests only (they cannot be overcommitted)."""
     if name.startswith((HUGE_PAGES_PREFIX, REQUESTS + HUGE_PAGES_PREFIX)):
         return True
-    return name.startswith(REQUESTS) and (not _is_native(name) or name.startswith(REQUESTS + _DEVICE_CLASS))
+    return name.startswith(REQUESTS) and (not is_native(name) or name.startswith(REQUESTS + _DEVICE_CLASS))
 
 
 _DEVICE_CLASS = "deviceclass.resource.kubernetes.io/"
-
-
-def _is_native(name: str) -> bool:
-    return "/" not in name or "kubernetes.io/" in name
 
 
 def _compute(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]) -> Quantities:
@@ -266,7 +263,7 @@ def _compute(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]) -
     for name, value in requests.items():
         if name.startswith(HUGE_PAGES_PREFIX):
             used[name] = used[REQUESTS + name] = value
-        elif not _is_native(name) or name.startswith(_DEVICE_CLASS):
+        elif not is_native(name) or name.startswith(_DEVICE_CLASS):
             used[REQUESTS + name] = value
     return used
 

@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 
 from proa.aio.clock import VirtualClock, virtual_run
-from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, PODS
+from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, PODS, SERVICES
 from proa.apiserver.identity import ALLOW, NO_OPINION, AccessAttributes, Decision, User
 from proa.apiserver.plugins import default_plugins
 from proa.apiserver.plugins.always_pull_images import AlwaysPullImages
 from proa.apiserver.plugins.context import ConfigurationError, PluginContext
+from proa.apiserver.plugins.deny_service_external_ips import DenyServiceExternalIPs
 from proa.apiserver.plugins.event_rate_limit import EventRateLimit
+from proa.apiserver.plugins.extended_resource_toleration import ExtendedResourceToleration
+from proa.apiserver.plugins.limit_pod_hard_anti_affinity_topology import LimitPodHardAntiAffinityTopology
+from proa.apiserver.plugins.namespace_auto_provision import NamespaceAutoProvision
+from proa.apiserver.plugins.namespace_exists import NamespaceExists
 from proa.apiserver.plugins.owner_references_permission_enforcement import OwnerReferencesPermissionEnforcement
 from proa.machinery.status import StatusError
 
@@ -130,3 +135,43 @@ async def test_an_owner_reference_needs_the_rights_to_what_it_does(
 async def test_opt_in_plugins_run_only_when_they_are_asked_for(context: PluginContext) -> None:
     assert "AlwaysPullImages" not in [each.name for each in default_plugins(context)]
     assert "AlwaysPullImages" in [each.name for each in default_plugins(context, enable=["AlwaysPullImages"])]
+
+
+async def test_who_asks_for_a_special_resource_tolerates_its_taint() -> None:
+    resources = {"requests": {"cpu": "1", "example.com/gpu": "1"}}
+    document = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": resources}]}}
+    attributes = write(PODS, document)
+    for _ in range(2):
+        await ExtendedResourceToleration().mutate(attributes)
+    toleration = {"key": "example.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    assert document["spec"]["tolerations"] == [toleration]
+
+
+async def test_external_addresses_may_stay_and_none_may_come() -> None:
+    one = {"metadata": {"name": "s"}, "spec": {"externalIPs": ["10.0.0.1"]}}
+    await DenyServiceExternalIPs().validate(write(SERVICES, one, "UPDATE", old=one))
+    with pytest.raises(StatusError, match="Use of external IPs is denied by admission control"):
+        await DenyServiceExternalIPs().validate(write(SERVICES, one))
+
+
+async def test_pods_keep_each_other_off_single_nodes_only() -> None:
+    def document(key: str) -> dict[str, Any]:
+        term = {"topologyKey": key}
+        affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+        return {"metadata": {"name": "p"}, "spec": {"affinity": affinity}}
+
+    await LimitPodHardAntiAffinityTopology().validate(write(PODS, document("kubernetes.io/hostname")))
+    with pytest.raises(StatusError, match=r"has TopologyKey zone but only key kubernetes.io/hostname is allowed"):
+        await LimitPodHardAntiAffinityTopology().validate(write(PODS, document("zone")))
+
+
+async def test_a_namespace_must_exist_or_is_made(context: PluginContext) -> None:
+    attributes = write(CONFIG_MAPS, {"metadata": {"name": "c"}}, namespace="new")
+    with pytest.raises(StatusError, match='namespaces "new" not found'):
+        await NamespaceExists(context).validate(attributes)
+    await NamespaceAutoProvision(context).mutate(replace(attributes, dry_run=True))
+    with pytest.raises(StatusError, match='namespaces "new" not found'):
+        await NamespaceExists(context).validate(attributes)
+    for _ in range(2):
+        await NamespaceAutoProvision(context).mutate(attributes)
+    await NamespaceExists(context).validate(attributes)

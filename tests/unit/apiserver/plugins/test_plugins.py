@@ -103,7 +103,7 @@ def test_plugins_run_unless_they_are_refused_and_opt_in_ones_only_when_asked_for
 @pytest.mark.parametrize(
     ("enable", "disable", "why"),
     [
-        (["Nonsense"], [], "there is no admission plugin 'Nonsense': there are NamespaceLifecycle"),
+        (["Nonsense"], [], "there is no admission plugin 'Nonsense': there are Namespace"),
         ([], ["PodQuality"], "there is no admission plugin 'PodQuality'"),
         (["Priority"], ["Priority"], "enabled and disabled at once: Priority"),
     ],
