@@ -6,8 +6,10 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
+from tests.unit.apiserver.conftest import Tokens
 from tests.unit.pki.signing import request
 
 from proa.api.certificates_v1.resources import CERTIFICATE_SIGNING_REQUESTS
@@ -134,3 +136,38 @@ async def test_a_condition_of_the_status_gets_its_times(client: Client) -> None:
     assert condition["lastUpdateTime"] == condition["lastTransitionTime"]
     with pytest.raises(StatusError, match="Unsupported value"):
         await change(client, "status", conditions=[{**failed, "status": "False"}])
+
+
+async def test_both_doors_take_patches_and_annotations(server: ApiServer) -> None:
+    marks = CertificateRequestMarks(server.config.clock)
+    server.install(authenticators=[Tokens()], admission=[marks])
+    await server.listen()
+    headers = {"Authorization": "Bearer admin", "Content-Type": "application/merge-patch+json"}
+
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}", headers=headers) as session:
+
+        async def send(method: str, path: str, content: Any, **headers: str) -> Any:
+            data = msgspec.json.encode(content)
+            async with session.request(method, f"{PATH}{path}", data=data, headers=headers) as response:
+                assert response.status in (200, 201), await response.text()
+                return await response.json()
+
+        plain = {"Content-Type": "application/json"}
+        await send("POST", "", body(signerName="acme.com/signer"), **plain)
+        patch = {
+            "metadata": {"annotations": {"a": "1"}},
+            "status": {"conditions": [{"type": "Mine", "status": "True"}]},
+        }
+        patched = await send("PATCH", "/it/approval", patch)
+        assert patched["metadata"]["annotations"] == {"a": "1"}
+        patched["status"]["conditions"].append(APPROVED)
+        updated = await send("PUT", "/it/approval", patched, **plain)
+        assert [each["type"] for each in updated["status"]["conditions"]] == ["Mine", "Approved"]
+        certificate = b64encode(create_authority("a", NOW).certificate).decode()
+        patch = {"metadata": {"annotations": {"b": "2"}}, "status": {"certificate": certificate}}
+        issued = await send("PATCH", "/it/status", patch)
+        assert issued["metadata"]["annotations"] == {"a": "1", "b": "2"}
+        assert issued["status"]["certificate"] == certificate
+        issued["status"]["conditions"].append({"type": "StatusUpdate", "status": "True", "reason": "Test"})
+        last = await send("PUT", "/it/status", issued, **plain)
+        assert [each["type"] for each in last["status"]["conditions"]] == ["Mine", "Approved", "StatusUpdate"]
