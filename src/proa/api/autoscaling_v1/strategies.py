@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from proa.api.autoscaling_v1.conversion import to_v2
+from typing import Any
+
+from proa.api.autoscaling_v1.conversion import to_v1, to_v2
 from proa.api.autoscaling_v1.horizontal_pod_autoscaler import HorizontalPodAutoscaler
 from proa.api.autoscaling_v2.horizontal_pod_autoscaler import HorizontalPodAutoscaler as Stored
 from proa.api.autoscaling_v2.strategies import HorizontalPodAutoscalerStrategy as StoredStrategy
@@ -14,6 +16,13 @@ _STORED = StoredStrategy()
 
 
 class HorizontalPodAutoscalerStrategy(DefaultStrategy):
+    def default(self, document: dict[str, Any]) -> None:
+        """An autoscaler without any metrics watches the CPU; others may travel in an annotation."""
+        spec = document.get("spec") or {}
+        cpu = to_v1(to_v2(document))["spec"].get("targetCPUUtilizationPercentage")
+        if cpu is not None and spec.get("targetCPUUtilizationPercentage") is None:
+            spec["targetCPUUtilizationPercentage"] = cpu
+
     def validate(self, new: HorizontalPodAutoscaler, errors: ErrorList) -> None:
         _STORED.validate(_stored(new), errors)
 
