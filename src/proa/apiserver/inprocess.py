@@ -51,6 +51,7 @@ class Server(Protocol):
 class LocalRequest(Request):
     """A request of this process, for handlers that only serve HTTP: a body, a query and a user, no connection."""
 
+    local = True
     __slots__ = ("_local_body",)
 
     def __init__(self, user: User, method: str, path: str, body: Any, query: Mapping[str, str]) -> None:

@@ -112,6 +112,9 @@ class Connection(RequestHandler):
 class Request:
     """One request as handlers see it. `info` and `user` are set by the dispatcher before any handler runs."""
 
+    local = False
+    """Whether it comes from within this process, without a connection."""
+
     __slots__ = (
         "_audit_id",
         "_message",

@@ -81,7 +81,7 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an extension answered to a question of our own."""
+    """What an extension answered to a question of ours."""
 
     status: int
     body: bytes = b""
@@ -114,14 +114,28 @@ class Extensions:
         self, extension: Extension, path: str, *, accept: str = "application/json", etag: str = "", seconds: float = 5.0
     ) -> Answer:
         """GET `path` as the aggregator. Raises StatusError, aiohttp.ClientError, OSError, TimeoutError."""
-        backend = await self.backend(extension, AGGREGATOR)
-        headers = [("Accept", accept), ("Host", backend.authority)]
-        headers += [(name, value) for name, values in backend.headers.items() for value in values]
-        if etag:
-            headers.append(("If-None-Match", etag))
-        async with self.proxy.session.get(
+        headers = {"Accept": accept, **({"If-None-Match": etag} if etag else {})}
+        return await self.exchange(extension, AGGREGATOR, "GET", path, b"", headers, seconds)
+
+    async def exchange(
+        self,
+        extension: Extension,
+        user: User,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        seconds: float,
+    ) -> Answer:
+        """One request in the name of `user`. Raises StatusError, aiohttp.ClientError, OSError, TimeoutError."""
+        backend = await self.backend(extension, user)
+        lines = [*headers.items(), ("Host", backend.authority)]
+        lines += [(name, value) for name, values in backend.headers.items() for value in values]
+        async with self.proxy.session.request(
+            method,
             URL(backend.base + path, encoded=True),
-            headers=headers,
+            headers=lines,
+            data=body or None,
             ssl=backend.ssl,
             server_hostname=backend.server_name,
             allow_redirects=False,

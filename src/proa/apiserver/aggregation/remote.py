@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import aiohttp
+
 from proa.api.apiregistration_v1 import APIService
 from proa.apiserver.aggregation.extension import Extension, Extensions
 from proa.apiserver.aggregation.priorities import GroupVersion
 from proa.apiserver.proxying.links import Links
-from proa.apiserver.reply import Reply, text_reply
+from proa.apiserver.reply import JSON, Reply, text_reply
 from proa.apiserver.routes import Handle
 from proa.apiserver.server import Request, Response
+from proa.machinery import status as failures
 from proa.machinery.status import StatusError
 
 _UNAVAILABLE = "service unavailable"
+_LOCAL_SECONDS = 30.0
 
 
 class RemoteRoutes:
@@ -59,7 +63,11 @@ class _Handler:
 
     async def __call__(self, request: Request) -> Response:
         if not self._extension.available:
+            if request.local:
+                raise failures.service_unavailable(_UNAVAILABLE)
             return _unavailable(_UNAVAILABLE)
+        if request.local:
+            return await self._answer(request)
         try:
             backend = await self._extensions.backend(self._extension, request.user)
         except StatusError:
@@ -69,6 +77,22 @@ class _Handler:
             return await self._extensions.proxy.pass_on(request, backend, request.raw_path, links)
         except StatusError as error:
             return _unavailable(error.message)
+
+    async def _answer(self, request: Request) -> Response:
+        """For a caller within the process, who waits for the whole answer. Raises StatusError."""
+        path = f"{request.raw_path}?{request.query_string}" if request.query_string else request.raw_path
+        body = await request.body()
+        headers = {"Accept": JSON, **({"Content-Type": request.headers.get("Content-Type", JSON)} if body else {})}
+        try:
+            answer = await self._extensions.exchange(
+                self._extension, request.user, request.method, path, body, headers, _LOCAL_SECONDS
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            text = f"error trying to reach service: {str(error) or type(error).__name__}"
+            raise failures.service_unavailable(text) from None
+        if answer.status >= 400:
+            raise StatusError(failures.decode_status(answer.body, answer.status))
+        return Reply(answer.status, answer.body, answer.content_type)
 
 
 def _unavailable(text: str) -> Reply:

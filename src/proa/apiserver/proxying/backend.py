@@ -23,6 +23,8 @@ _HOP_BY_HOP = frozenset(
 # What this server has read for itself: who the client is, and as whom it acts. No backend may learn or be misled by it.
 _CREDENTIALS = frozenset({"authorization", "x-remote-user", "x-remote-uid", "x-remote-group"})
 _CREDENTIAL_PREFIXES = ("x-remote-extra-", "impersonate-")
+# What this server says of itself in every response.
+_OWN = frozenset({"audit-id", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid"})
 _CORS = frozenset(
     {"access-control-allow-credentials", "access-control-allow-headers", "access-control-allow-methods",
      "access-control-allow-origin"}
@@ -87,6 +89,7 @@ def forwarded(request: Request, backend: Backend) -> CIMultiDict[str]:
     if request.decompressed:
         headers.popall("Content-Encoding", None)
         headers.popall("Content-Length", None)
+    headers["Audit-ID"] = request.audit_id
     if backend.authority:
         headers["Host"] = backend.authority
     peer = request.peer
@@ -106,7 +109,7 @@ def returned(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in given
-        if (lower := name.lower()) not in _HOP_BY_HOP and lower not in _CORS and lower not in named
+        if (lower := name.lower()) not in _HOP_BY_HOP and lower not in _CORS | _OWN and lower not in named
     ]
 
 

@@ -57,11 +57,11 @@ class Relayed:
         self._request = None
         try:
             if isinstance(body, bytes):
-                request.transport().write(self._head(len(body)) + (b"" if request.method == "HEAD" else body))
+                request.transport().write(self._head(request, len(body)) + (b"" if request.method == "HEAD" else body))
                 await request.drain()
                 return
             if request.method == "HEAD" or self.status in _BODILESS:
-                request.transport().write(self._head(None))
+                request.transport().write(self._head(request, None))
                 return
             await self._pass_on(request, body)
         except BaseException:
@@ -74,7 +74,7 @@ class Relayed:
     async def _pass_on(self, request: Request, body: aiohttp.ClientResponse) -> None:
         sized = "Content-Length" in body.headers
         chunked = not sized and request.http_1_1
-        request.transport().write(self._head(None, chunked=chunked))
+        request.transport().write(self._head(request, None, chunked=chunked))
         try:
             async with request.ended_by_disconnect():
                 async for piece in _after(self._first, body):
@@ -86,7 +86,7 @@ class Relayed:
             request.transport().write(b"0\r\n\r\n")
         body.release()
 
-    def _head(self, length: int | None, *, chunked: bool = False) -> bytes:
+    def _head(self, request: Request, length: int | None, *, chunked: bool = False) -> bytes:
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if not any(name.lower() == "cache-control" for name, _ in self.headers):
@@ -97,7 +97,7 @@ class Relayed:
             lines.append("Transfer-Encoding: chunked")
         if not self.keep_alive:
             lines.append("Connection: close")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+        return ("\r\n".join(lines) + "\r\n").encode("utf-8", "surrogateescape") + request.head_lines() + b"\r\n"
 
 
 class ReverseProxy:

@@ -9,7 +9,8 @@ from tests.unit.apiserver.conftest import options
 
 from proa.api.apiregistration_v1.resources import API_SERVICES
 from proa.api.core_v1.resources import CONFIG_MAPS
-from proa.apiserver.identity import LOOPBACK
+from proa.apiserver.identity import LOOPBACK, User
+from proa.machinery.status import StatusError
 
 NAME = f"v1alpha1.{GROUP}"
 AGGREGATED = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
@@ -102,6 +103,7 @@ async def test_requests_arrive_in_the_name_of_their_user(cluster: Cluster) -> No
     assert headers.getall("X-Remote-Group") == ["system:masters", "system:authenticated"]
     assert headers["X-Remote-Extra-a%2Fb"] == "c"
     assert not {"Authorization", "Impersonate-User"} & set(headers)
+    assert headers["Audit-ID"] == answer.headers["Audit-Id"]
     async with cluster.http.get(path, headers={"X-Remote-User": "root"}) as answer:
         assert (await answer.json())["user"] == "admin"
 
@@ -187,3 +189,18 @@ async def test_schemas_join_ours(cluster: Cluster, modern: bool) -> None:
     assert "/api/v1/pods" in whole["paths"]
     assert {"Flunder", "Spec"} <= whole["definitions"].keys()
     assert "Unused" not in whole["definitions"]
+
+
+async def test_callers_within_the_process_are_answered_too(cluster: Cluster) -> None:
+    await cluster.register()
+    await cluster.condition("ServiceNotFound")
+    client = cluster.server.client_for(User("hpa", groups=("system:masters",)))
+    with pytest.raises(StatusError) as error:
+        await client.document("GET", f"{PATH}/namespaces/default/flunders")
+    assert error.value.code == 503
+    await cluster.service()
+    await cluster.endpoints()
+    await cluster.condition("Passed")
+    answer = await client.document("POST", f"{PATH}/namespaces/default/flunders", {"a": 1}, query={"x": "y"})
+    assert (answer["user"], answer["body"]) == ("hpa", '{"a":1}')
+    assert cluster.wardle.asked[-1] == ("hpa", f"POST {PATH}/namespaces/default/flunders?x=y")
