@@ -20,7 +20,6 @@ from proa.apiserver.codec import codec_of
 from proa.apiserver.conversion import ConvertedView, View, conversion_of
 from proa.apiserver.dispatch import Dispatcher, Handle, Served
 from proa.apiserver.registry import Hooks, Registry
-from proa.apiserver.reply import Reply, Stream, warning_headers
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
@@ -138,8 +137,6 @@ class Catalog:
         if resource.custom:
             registry = self.registry(resource)
             handlers = {at: _awake(registry, handle) for at, handle in handlers.items()}
-            if resource.deprecated:
-                handlers = {at: _warning(resource.deprecated, handle) for at, handle in handlers.items()}
         names = frozenset(each.name for each in resource.subresources)
         self._dispatcher.serve_resource(Served(resource, handlers, names))
         self._resources[_identity(resource)] = resource
@@ -172,19 +169,6 @@ class Catalog:
 
 def _identity(resource: Resource[Any]) -> _Identity:
     return resource.group, resource.version, resource.plural
-
-
-def _warning(text: str, handle: Handle) -> Handle:
-    """The handler, whose answers carry a warning."""
-    headers = warning_headers([text])
-
-    async def warned(request: Request) -> Response:
-        response = await handle(request)
-        if isinstance(response, Reply | Stream):
-            response.headers = (*response.headers, *headers)
-        return response
-
-    return warned
 
 
 def _awake(registry: Registry, handle: Handle) -> Handle:

@@ -188,6 +188,7 @@ class Registry:
         done = False
         try:
             encoded = prepare.create(document)
+            options.warnings += prepare.warnings(encoded.object)
             await self._admission.validate(attributes)
             item = await self._insert(document, encoded, base, namespace, options)
             done = not options.dry_run
@@ -326,7 +327,12 @@ class Registry:
         done = False
         try:
             document["metadata"].pop("resourceVersion", None)
-            encoded = prepare.encoded(document) if trusted else prepare.update(document, old, self.shown(item).object)
+            if trusted:
+                encoded = prepare.encoded(document)
+            else:
+                before = self.shown(item).object
+                encoded = prepare.update(document, old, before)
+                options.warnings += prepare.warnings(encoded.object, before)
             if not admitted:
                 await self._admission.validate(attributes)
             if options.dry_run:

@@ -19,7 +19,7 @@ from proa.machinery.decode import FieldValidation
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.object_meta import validate_object_meta, validate_object_meta_update
 from proa.machinery.resource import Resource
-from proa.machinery.strategy import DEFAULT
+from proa.machinery.strategy import DEFAULT, DefaultStrategy
 
 _UNKNOWN_MANAGER = "unknown"
 
@@ -38,6 +38,7 @@ class Preparation:
         self._resource = resource
         self._strategy: Any = resource.strategy or DEFAULT
         self._form = resource.form
+        self._warns = type(self._strategy).warnings is not DefaultStrategy.warnings
 
     def decoded(self, document: Document, options: WriteOptions) -> None:
         """Bring a client's document to its declared shape, as fieldValidation says."""
@@ -125,6 +126,10 @@ class Preparation:
         self._strategy.validate_update(typed, old_typed, errors)
         self._raise(document, errors)
         return Encoded(self._form.encode(typed), typed)
+
+    def warnings(self, new: Any, old: Any = None) -> list[str]:
+        """What the client should know of a valid object."""
+        return self._strategy.warnings(new, old) if self._warns else []
 
     def encoded(self, document: Document) -> Encoded:
         """A document the server itself made, as it is stored."""

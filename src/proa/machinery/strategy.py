@@ -46,6 +46,10 @@ class DefaultStrategy:
     def validate_update(self, new: Any, old: Any, errors: ErrorList) -> None:
         """What may not change. `validate` is called besides."""
 
+    def warnings(self, new: Any, old: Any) -> list[str]:
+        """What the client should know of a valid new object, or of a new version of `old`."""
+        return []
+
 
 DEFAULT = DefaultStrategy()
 

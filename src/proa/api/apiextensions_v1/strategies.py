@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proa.api.apiextensions_v1 import CustomResourceDefinition, validation
-from proa.machinery.fields import ErrorList
+from proa.machinery.fields import ErrorList, quoted
 from proa.machinery.strategy import DefaultStrategy
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -62,6 +62,11 @@ class CustomResourceDefinitionStrategy(DefaultStrategy):
         validation.validate_schemas(new, old, errors)
         validation.validate_approval(new, old, errors)
         validation.validate_update(new, old, errors)
+
+    def warnings(self, new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> list[str]:
+        before = validation.unrecognized_formats(old) if old is not None else []
+        found = [each for each in validation.unrecognized_formats(new) if each not in before]
+        return [f"unrecognized format {quoted(each)}" for each in found]
 
 
 def _storage(document: Mapping[str, Any]) -> list[str]:

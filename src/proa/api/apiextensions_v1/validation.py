@@ -23,6 +23,7 @@ from proa.machinery import names as rules
 from proa.machinery.client_config import validate_ca_bundle, validate_client_config
 from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.structural.check import check_schema, reachable
+from proa.machinery.structural.formats import is_known
 from proa.machinery.structural.tree import Node, node_of
 
 APPROVED = "api-approved.kubernetes.io"
@@ -138,6 +139,19 @@ def validate_approval(crd: CustomResourceDefinition, old: CustomResourceDefiniti
         errors.required(path, why)
     elif state == "InvalidAnnotation":
         errors.invalid(path, crd.metadata.annotations[APPROVED], why)
+
+
+def unrecognized_formats(crd: CustomResourceDefinition) -> list[str]:
+    """Formats in the schemas that mean nothing here, so that nothing checks them."""
+    found: list[str] = []
+    for version in crd.spec.versions:
+        if version.schema is not None and version.schema.openAPIV3Schema is not None:
+            document = msgspec.json.decode(msgspec.json.encode(version.schema.openAPIV3Schema))
+            for each in reachable(document):
+                said = each.get("format")
+                if said and not is_known(each.get("type") or "", said):
+                    found.append(said)
+    return found
 
 
 def is_protected(group: str) -> bool:

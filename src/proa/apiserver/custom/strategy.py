@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proa.machinery.columns import dig
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.resource import ScalePaths
 from proa.machinery.strategy import DefaultStrategy, keep
 from proa.machinery.unstructured import Unstructured
@@ -59,7 +59,25 @@ class CustomStrategy(DefaultStrategy):
                 detail = f".{scale.selector} accessor error: {selector} is of the type {_go_type(selector)}, "
                 errors.invalid(Path("." + scale.selector), "", detail + "expected string")
 
+    def warnings(self, new: Unstructured, old: Unstructured | None) -> list[str]:
+        """Finalizers that other writers might use, too."""
+        before = old.metadata.finalizers if old is not None else ()
+        return [
+            text for each in sorted(set(new.metadata.finalizers) - set(before)) for text in _finalizer_warnings(each)
+        ]
 
+
+def _finalizer_warnings(name: str) -> list[str]:
+    if "/" in name or name in _STANDARD_FINALIZERS:
+        return []
+    how = " including a path (/)" if "." in name else ""
+    return [
+        f"metadata.finalizers: {quoted(name)}: prefer a domain-qualified finalizer name{how} to avoid accidental "
+        "conflicts with other finalizer writers"
+    ]
+
+
+_STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 _SAID = ("managedFields", "resourceVersion")
 
 
