@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from proa.apiserver.identity import (
     ANONYMOUS,
@@ -36,6 +37,8 @@ from proa.machinery import status as failures
 log = logging.getLogger(__name__)
 
 _MOST = 10_000
+_WEBSOCKET_BEARER = "base64url.bearer.authorization.k8s.io."
+_Proof = str | bytes | tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Access:
         self._authorizer: Authorizer = FirstOpinion(())
         self._anonymous = Anonymous(anonymous)
         self._front_proxy: HeaderAuthenticator | None = None
-        self._known: dict[str | bytes, _Known] = {}
+        self._known: dict[_Proof, _Known] = {}
         self._authenticated = 0
         self.witnesses: Witnesses | None = None
         self.audiences: tuple[str, ...] = ()
@@ -170,8 +173,7 @@ class Access:
     async def authorize(
         self, user: User, info: RequestInfo, request: Request | None = None, *, fields: str = "", labels: str = ""
     ) -> Decision:
-        """The decision that allows it. fields, labels: selectors, where no request has them. Raises StatusError 403 when
-        `user` may not."""
+        """The decision that allows it. fields, labels: selectors, where no request has them. Raises StatusError 403."""
         attributes = _attributes(user, info, request, fields, labels)
         decision = self._authorizer.authorize(attributes)
         if decision.verdict is Verdict.UNKNOWN:
@@ -199,8 +201,14 @@ class Access:
 
     async def _identified(self, request: Request) -> _Known:
         header = request.headers.get("Authorization")
+        if header is None and request.upgrade:
+            header = _websocket_bearer(request.headers)
         certificate = request.connection.certificate()
-        key: str | bytes = header if header is not None else certificate or b""
+        key: _Proof
+        if header is None:
+            key = certificate or b""
+        else:  # what one proves by both, another may not have by one of them
+            key = header if certificate is None else (header, certificate)
         known = self._known.get(key)
         now = time.monotonic()
         if known is not None and known.until >= now:
@@ -251,6 +259,22 @@ def _attributes(
         query.get("fieldSelector", fields),
         query.get("labelSelector", labels),
     )
+
+
+def _websocket_bearer(headers: Any) -> str | None:
+    """The Authorization header of a browser, which can send none with a WebSocket: its token is among the protocols.
+    Raises StatusError 401."""
+    protocols = [each.strip() for line in headers.getall("Sec-WebSocket-Protocol", ()) for each in line.split(",")]
+    tokens = [each.removeprefix(_WEBSOCKET_BEARER) for each in protocols if each.startswith(_WEBSOCKET_BEARER)]
+    if not tokens:
+        return None
+    if len(tokens) > 1 or len(protocols) == 1:  # one protocol must be left to answer with
+        raise failures.unauthorized()
+    try:
+        token = urlsafe_b64decode(tokens[0] + "=" * (-len(tokens[0]) % 4)).decode()
+    except ValueError:
+        raise failures.unauthorized() from None
+    return f"Bearer {token}"
 
 
 def _key(info: RequestInfo) -> tuple[str, ...]:

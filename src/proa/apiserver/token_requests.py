@@ -156,6 +156,7 @@ class TokenAction:
         await self._accounts.admit("CREATE", "token", namespace, name, body, options)
         issued = await issuer.issue(account, body)
         options.warnings += issued.warnings
+        options.annotations["authentication.kubernetes.io/issued-credential-id"] = issued.id
         meta = {"name": name, "namespace": namespace, "uid": uid, "creationTimestamp": self._accounts.now()}
         spec = {**body["spec"], "audiences": list(issued.audiences), "expirationSeconds": issued.seconds}
         status = {"token": issued.token, "expirationTimestamp": issued.expires}

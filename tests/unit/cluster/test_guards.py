@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -182,3 +183,26 @@ async def test_a_bootstrap_token_may_ask_for_a_nodes_certificate(api: Api) -> No
         "username": "system:bootstrap:abcdef",
         "groups": ["system:bootstrappers", "system:authenticated"],
     }
+
+
+async def test_what_a_certificate_proves_a_token_beside_it_does_not(api: Api) -> None:
+    await api.start()
+    assert (await api.who(ADMIN, Authorization="Bearer nonsense"))["username"] == "admin"
+    assert await api.who(Authorization="Bearer nonsense") == {"code": 401}
+
+
+async def test_a_browser_brings_its_token_among_the_protocols_of_a_websocket(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "tokens.csv").write_text('secret,root,1,"system:masters"\n')
+    await api.start(f"token-auth-file={tmp_path / 'tokens.csv'}")
+    token = "base64url.bearer.authorization.k8s.io." + urlsafe_b64encode(b"secret").rstrip(b"=").decode()
+
+    async def code(*protocols: str) -> int:
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol": ", ".join(protocols)}
+        return (await api.request("GET", f"{PODS}/missing/exec?command=a", headers={**upgrade, **key}))[0]
+
+    assert await code(token, "v5.channel.k8s.io") == 404
+    assert await code("v5.channel.k8s.io") == 403
+    assert await code(token) == 401
+    assert await code(token, token, "v5.channel.k8s.io") == 401
+    assert await code("base64url.bearer.authorization.k8s.io.!", "v5.channel.k8s.io") == 401
