@@ -96,6 +96,12 @@ class Catalog:
                 seen.add(registry.cache.prefix)
                 yield group, plural, registry.cache.size
 
+    def watch_events(self) -> Iterator[tuple[tuple[str, str, str], int]]:
+        """How many events each resource's watchers were sent, by group, version and plural."""
+        for identity, registry in self._registries.items():
+            if registry.watch_events:
+                yield identity, registry.watch_events
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call it whenever `resources()` has changed."""
         self._listeners.append(listener)

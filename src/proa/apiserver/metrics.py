@@ -142,9 +142,21 @@ class RequestMetrics:
         )
 
 
-def storage_samples(counts: Iterable[tuple[str, str, int]]) -> Iterator[Samples]:
-    """How many objects of each resource are stored. counts: group, resource, number."""
+def storage_samples(
+    counts: Iterable[tuple[str, str, int]], events: Iterable[tuple[tuple[str, str, str], int]]
+) -> Iterator[Samples]:
+    """How many objects of each resource are stored, and how many of its events were sent to watchers.
+
+    counts: group, resource, number. events: (group, version, resource), number.
+    """
     found = list(counts)
+    yield Samples(
+        "apiserver_watch_events_total",
+        "Events sent to watchers.",
+        "counter",
+        ("group", "version", "resource"),
+        list(events),
+    )
     yield Samples(
         "apiserver_storage_objects",
         "Objects stored, by resource.",

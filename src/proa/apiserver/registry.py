@@ -98,6 +98,8 @@ class Registry:
         self.codec = codec
         self.hooks = hooks
         self.view = view
+        self.watch_events = 0
+        """How many events have been sent to watchers over HTTP."""
         self._prefix = keys.prefix(resource)
         self._clock = clock
         self._random = random

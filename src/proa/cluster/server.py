@@ -43,6 +43,7 @@ from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
 from proa.control.controller import Context
 from proa.control.manager import ControllerManager
+from proa.control.metrics import queue_samples
 from proa.controllers.registry import controllers
 from proa.controllers.settings import Settings as ControllerSettings
 from proa.dns.service import cluster_service
@@ -259,6 +260,7 @@ async def start_control(
     )
     await manager.start()
     stack.push_async_callback(manager.close)
+    server.families.computed(lambda: queue_samples(manager.statistics()["controllers"]))
     await _ensure_dns_service(server, settings)
     report("controllers-ready", {})
     # numpy comes with the scheduler: nothing else should wait for its import.

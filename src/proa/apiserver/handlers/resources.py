@@ -98,7 +98,7 @@ class ResourceHandlers:
             if error.code != 410:
                 raise
             return Stream(_only(failure(error.status)), media_type)
-        return Stream(_lines(watch, line, failure), media_type)
+        return Stream(_lines(watch, line, failure, self._registry), media_type)
 
     async def create(self, request: Request) -> Response:
         info = request.info
@@ -222,10 +222,13 @@ async def _only(line: bytes) -> AsyncIterator[bytes]:
     yield line
 
 
-async def _lines(watch: Watch, line: Line, failure: Callable[[Status], bytes]) -> AsyncIterator[bytes]:
+async def _lines(
+    watch: Watch, line: Line, failure: Callable[[Status], bytes], registry: Registry
+) -> AsyncIterator[bytes]:
     """The chunks of a watch response: all lines of a batch at once; a failure is its last line."""
     try:
         async for batch in watch.batches():
+            registry.watch_events += len(batch)
             yield b"".join([line(shown) for shown in batch])
     except failures.StatusError as error:
         yield failure(error.status)

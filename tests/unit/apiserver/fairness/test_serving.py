@@ -355,6 +355,7 @@ async def test_open_watches_and_stored_objects_are_counted(served: Served) -> No
         return await served.metric(open_now, verb="WATCH", resource="configmaps") == 0
 
     await eventually(closed)
+    assert await served.metric("apiserver_watch_events_total", version="v1", resource="configmaps") >= 1
     assert await served.metric("apiserver_storage_objects", resource="configmaps") >= 1
     assert await served.metric("apiserver_resource_objects", group="", resource="configmaps") >= 1
     assert await served.metric("process_resident_memory_bytes") > 0
