@@ -16,6 +16,7 @@ from proa.apiserver.options import refuse
 from proa.machinery import status as failures
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.resource import Resource
+from proa.machinery.strategy import DEFAULT
 from proa.machinery.timestamps import format_time
 
 ORPHAN = "orphan"
@@ -69,7 +70,8 @@ def decide(resource: Resource[Any], stored: Mapping[str, Any], options: Mapping[
         resource.strategy.prepare_for_delete(marked, format_time(now))
         stored = marked
     metadata: Document = dict(stored["metadata"])
-    finalizers = _finalizers(metadata.get("finalizers", []), options)
+    strategy: Any = resource.strategy or DEFAULT
+    finalizers = _finalizers(metadata.get("finalizers", []), options, orphan=strategy.orphans_dependents)
     grace = _grace(resource, stored, options)
     deleting = metadata.get("deletionTimestamp")
     if deleting is not None:
@@ -112,12 +114,14 @@ def holds_namespace(resource: Resource[Any], document: Mapping[str, Any]) -> boo
     return resource.qualified == "namespaces" and bool((document.get("spec") or {}).get("finalizers"))
 
 
-def _finalizers(found: list[str], options: Mapping[str, Any]) -> list[str]:
-    """The finalizers after the propagation policy has had its say; without one those present stay."""
+def _finalizers(found: list[str], options: Mapping[str, Any], *, orphan: bool) -> list[str]:
+    """The finalizers after the propagation policy has had its say. Without one those present stay; where none of them
+    is one, dependents go too, unless they are orphaned by default."""
     policy = options.get("propagationPolicy")
-    orphan = options.get("orphanDependents")
-    if orphan is not None:
-        policy = "Orphan" if orphan else "Background"
+    if options.get("orphanDependents") is not None:
+        policy = "Orphan" if options["orphanDependents"] else "Background"
+    if policy is None and orphan and not {ORPHAN, FOREGROUND} & set(found):
+        policy = "Orphan"
     if policy is None:
         return list(found)
     kept = [each for each in found if each not in (ORPHAN, FOREGROUND)]

@@ -19,6 +19,9 @@ class DefaultStrategy:
     unconditional_update: ClassVar[bool] = True
     """Whether an update need not say which version it replaces."""
 
+    orphans_dependents: ClassVar[bool] = False
+    """Whether a delete that says nothing of what it owns leaves that behind, as the first clients expected."""
+
     def default(self, document: dict[str, Any]) -> None:
         """Defaults that depend on other fields, after the declared ones."""
 

@@ -206,3 +206,24 @@ async def test_an_autoscaler_is_the_same_object_in_both_versions(server: ApiServ
     assert found["metadata"]["uid"] == made["metadata"]["uid"]
     (metric,) = found["spec"]["metrics"]
     assert metric["resource"]["target"] == {"type": "Utilization", "averageUtilization": 50}
+
+
+@pytest.mark.parametrize(
+    ("plural", "options", "kept"),
+    [
+        ("jobs", {}, ["orphan"]),
+        ("jobs", {"propagationPolicy": "Background"}, None),
+        ("jobs", {"orphanDependents": False}, None),
+        ("jobs", {"propagationPolicy": "Foreground"}, ["foregroundDeletion"]),
+        ("replicationcontrollers", {}, ["orphan"]),
+        ("cronjobs", {}, None),
+    ],
+)
+async def test_what_the_first_clients_did_not_expect_to_go_stays_unless_it_is_asked_for(
+    server: ApiServer, plural: str, options: Document, kept: list[str] | None
+) -> None:
+    resource = next(each for each in STORED if each.plural == plural)
+    body = {"metadata": {"name": "a"}, **msgspec.json.decode(msgspec.json.encode(BODIES[resource.qualified]))}
+    await server.document(ADMIN, "POST", path_of(resource), body, {})
+    left = await server.document(ADMIN, "DELETE", path_of(resource, "a"), options, {})
+    assert (left.get("metadata") or {}).get("finalizers") == kept

@@ -33,6 +33,8 @@ _LONGEST_CRON_JOB = 52
 
 
 class JobStrategy(DefaultStrategy):
+    orphans_dependents = True
+
     def default(self, document: Document) -> None:
         default_pod_template(document)
         spec = document.get("spec") or {}

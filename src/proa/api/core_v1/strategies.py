@@ -91,6 +91,8 @@ class PodTemplateStrategy(DefaultStrategy):
 
 
 class ReplicationControllerStrategy(DefaultStrategy):
+    orphans_dependents = True
+
     def default(self, document: Document) -> None:
         default_pod_template(document)
         spec = document.get("spec") or {}
