@@ -62,7 +62,8 @@ class Representation:
         self._resource = resource
         self._negotiate = CUSTOM if resource.custom else STORED
         self._open = f'{{"kind":"{resource.list_kind}","apiVersion":"{resource.api_version}","metadata":'
-        self._headers: Headers = warning_headers([resource.deprecated]) if resource.deprecated else ()
+        self.headers: Headers = warning_headers([resource.deprecated]) if resource.deprecated else ()
+        """What every answer about this resource carries."""
 
     # -- one ------------------------------------------------------------------------------------------------------
 
@@ -73,8 +74,8 @@ class Representation:
             reply = Reply(status, item.body)
         else:
             reply = self._one(request, accept, item, status)
-        if self._headers:
-            reply.headers = self._headers
+        if self.headers:
+            reply.headers = self.headers
         return reply
 
     def _one(self, request: Request, accept: Accepted, item: Item, status: int) -> Reply:
@@ -110,8 +111,8 @@ class Representation:
             bodies = await _each(_metadata_json(accept.version), page)
             start = f'{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/{accept.version}","metadata":'
             reply = _finished(request, accept, _list_parts(start, page, bodies))
-        if self._headers:
-            reply.headers = self._headers
+        if self.headers:
+            reply.headers = self.headers
         return reply
 
     def json_parts(self, page: ItemList) -> list[bytes]:
