@@ -97,8 +97,8 @@ class ResourceHandlers:
         except failures.StatusError as error:
             if error.code != 410:
                 raise
-            return Stream(_only(failure(error.status)), media_type)
-        return Stream(_lines(watch, line, failure, self._registry), media_type)
+            return Stream(_only(failure(error.status)), media_type, self._shown.headers)
+        return Stream(_lines(watch, line, failure, self._registry), media_type, self._shown.headers)
 
     async def create(self, request: Request) -> Response:
         info = request.info
@@ -146,7 +146,8 @@ class ResourceHandlers:
         outcome = await self._registry.delete(info.namespace, info.name, delete_options, options)
         if outcome.now and not _returns_deleted(self._registry):
             status = self._registry.deleted_status(info.name, outcome.uid)
-            return answer(request, to_document(status), Status, headers=warning_headers(options.warnings))
+            headers = (*self._shown.headers, *warning_headers(options.warnings))
+            return answer(request, to_document(status), Status, headers=headers)
         return self._written(request, outcome.item, options)
 
     async def deletecollection(self, request: Request) -> Response:
