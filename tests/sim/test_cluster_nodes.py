@@ -15,6 +15,10 @@ from proa.testing import Cluster
 pytestmark = pytest.mark.proa(virtual_time=True, nodes=3)
 
 
+# So much that the next pod is better off on another node; without requests nodes with few pods score alike.
+SPREAD = {"requests": {"cpu": "1"}}
+
+
 def deployment(replicas: int = 3) -> dict[str, Any]:
     labels = {"app": "web"}
     return {
@@ -26,7 +30,7 @@ def deployment(replicas: int = 3) -> dict[str, Any]:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"containers": [{"name": "main", "image": "v1"}]},
+                "spec": {"containers": [{"name": "main", "image": "v1", "resources": SPREAD}]},
             },
         },
     }

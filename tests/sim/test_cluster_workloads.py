@@ -65,7 +65,8 @@ async def complete(cluster: Cluster, replicas: int = 3) -> bool:
 
 
 async def test_a_deployment_reaches_its_replicas_and_they_are_spread(proa_cluster: Cluster) -> None:
-    await proa_cluster.apply(deployment())
+    # So much that the next pod is better off on another node; without requests nodes with few pods score alike.
+    await proa_cluster.apply(deployment(resources={"requests": {"cpu": "1"}}))
     await proa_cluster.until(lambda: complete(proa_cluster), "10s")
     pods = await proa_cluster.all(PODS)
     assert sorted(each.spec.nodeName for each in pods) == ["simulated-0", "simulated-1", "simulated-2"]
