@@ -143,6 +143,29 @@ def test_what_objects_of_a_deleted_definition_owned_goes_too(simulate: Simulate)
     simulate(body)
 
 
+def test_what_is_owned_stays_when_the_version_of_its_owner_changes(simulate: Simulate) -> None:
+    async def body(plane: ControlPlane) -> None:
+        async with custom_resources(plane):
+            owner = await plane.client.document("POST", THINGS, thing("owner"))
+            await plane.client.create(CONFIG_MAPS, config_map("owned", owned_by(owner)))
+            await plane.clock.advance(1)
+            crd = await plane.client.document("GET", f"{CRDS}/things.example.com")
+            (old,) = crd["spec"]["versions"]
+            crd["spec"]["versions"] = [{**old, "storage": False, "served": False}, {**old, "name": "v2"}]
+            await plane.client.document("PUT", f"{CRDS}/things.example.com", crd)
+            await plane.clock.advance(60)
+            assert await found(plane, f"{THINGS.replace('v1', 'v2')}/owner") is not None
+            assert await plane.get(CONFIG_MAPS, "owned") is not None
+            await plane.client.document("DELETE", f"{THINGS.replace('v1', 'v2')}/owner")
+
+            async def gone() -> bool:
+                return await plane.get(CONFIG_MAPS, "owned") is None
+
+            await plane.until(gone, 5)
+
+    simulate(body)
+
+
 def test_a_namespace_takes_its_custom_objects_along_and_says_what_it_waits_for(simulate: Simulate) -> None:
     async def body(plane: ControlPlane) -> None:
         async with custom_resources(plane):

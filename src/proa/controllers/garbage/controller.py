@@ -65,7 +65,7 @@ class GarbageCollector(Controller):
         resource = resource_of(new)
         watched = self._custom.get(name)
         if watched is not None and (watched[0] != resource or resource is None):
-            self._leave(name)
+            self._leave(name, gone=new is None)
             watched = None
         if watched is None and resource is not None:
             informer = self.context.informer(resource)
@@ -78,15 +78,16 @@ class GarbageCollector(Controller):
 
             self._custom[name] = resource, informer.on_change(changed)
 
-    def _leave(self, name: str) -> None:
-        """Its objects have gone with the definition; what they owned is looked at once more."""
+    def _leave(self, name: str, *, gone: bool = False) -> None:
+        """Watch it no more. gone: its objects have gone with the definition; what they owned is looked at once more."""
         resource, disconnect = self._custom.pop(name)
         disconnect()
         informer = self._graph.remove(resource)
-        for obj in informer.list():
-            self._gone(obj)
-            for each in self._graph.dependents(obj.metadata.uid):
-                self.queue.add(each.key)
+        if gone:
+            for obj in informer.list():
+                self._gone(obj)
+                for each in self._graph.dependents(obj.metadata.uid):
+                    self.queue.add(each.key)
         self.context.informers.forget(informer)
 
     @property
