@@ -53,9 +53,9 @@ def test_any_document_is_completed_and_then_accepted_or_refused(resource: Resour
     assert all(each.message for each in errors)
     assert encode(before)
 
-    unchanged = ErrorList()
-    strategy.validate_update(before, before, unchanged)
-    assert not [each for each in unchanged if "immutable" in each.message or "Forbidden" in each.message]
+    if not errors:
+        strategy.validate_update(before, before, errors)
+        assert not [each for each in errors if "immutable" in each.message or "Forbidden" in each.message]
 
     status = copy.deepcopy(new)
     strategy.prepare_for_update(new, old)
