@@ -138,6 +138,8 @@ class Event:
         self._event["responseStatus"] = {"metadata": {}, "code": response.status}
         if isinstance(response, Reply):
             self._take_reply(response)
+        else:  # a session or a proxied connection, which says nothing of itself before it ends
+            self._write(STARTED)
         self._write(COMPLETE)
 
     # -- what is made of it

@@ -65,6 +65,9 @@ def named_groups(claim: str, prefix: str) -> Callable[[Claims], tuple[str, ...]]
 
     def value(claims: Claims) -> tuple[str, ...]:
         found = claims.get(claim)
+        if found is None and claim in (claims.get("_claim_names") or {}):
+            # Whoever has too many groups for a token must not silently have none.
+            raise ClaimError(f"oidc: the claim {claim!r} is a distributed one, which is not implemented")
         listed = [] if found is None else [found] if isinstance(found, str) else found
         if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
             raise ClaimError(f"oidc: parse groups claim {claim!r}: must be a text or a list of texts")

@@ -212,6 +212,12 @@ def test_names_and_groups_get_their_prefixes() -> None:
     assert mappings.user({"name": "ann"}) == User("oidc:ann")
 
 
+def test_groups_that_are_somewhere_else_are_not_silently_none() -> None:
+    mappings = ClaimMappings(named_username("sub", ""), named_groups("groups", ""))
+    with pytest.raises(ClaimError, match="distributed"):
+        mappings.user({"sub": "ann", "_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {}}})
+
+
 def test_an_address_that_is_not_verified_is_nobodys() -> None:
     mappings = ClaimMappings(named_username("email", ""))
     assert mappings.user({"email": "a@b.c"}).name == "a@b.c"
