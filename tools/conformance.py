@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,19 +84,20 @@ def read(reports: Path, *, dry_run: bool = False) -> Results:
     return Results(tuple(passed), tuple(failed), tuple(would_run))
 
 
-def write_list(path: Path, passed: Iterable[str]) -> None:
-    """Put the passing tests, sorted, between the marks of a page; a page that has none gets them at its end."""
+def write_list(path: Path, results: Results) -> None:
+    """Bring the list of passing tests, between the marks of a page, up to date; a page without marks gets them at its end.
+
+    What passed is on it, what failed is not, and what did not run stays as it was: a list may come from several runs.
+    """
     text = path.read_text() if path.exists() else "# Conformance tests that pass\n"
-    block = "\n".join([_BEGIN, *(f"- {name}" for name in sorted(set(passed))), _END])
     before, found, rest = text.partition(_BEGIN)
-    if found:
-        _, closed, after = rest.partition(_END)
-        if not closed:
-            raise UnusableError(f"{path}: {_BEGIN} is not followed by {_END}")
-        text = before + block + after
-    else:
-        text = f"{text.rstrip()}\n\n{block}\n"
-    path.write_text(text)
+    listed, closed, after = rest.partition(_END) if found else ("", _END, "\n")
+    if not closed:
+        raise UnusableError(f"{path}: {_BEGIN} is not followed by {_END}")
+    known = {line.removeprefix("- ") for line in listed.splitlines() if line.startswith("- ")}
+    names = sorted((known | set(results.passed)) - set(results.failed))
+    block = "\n".join([_BEGIN, f"{len(names)} tests:", "", *(f"- {name}" for name in names), _END])
+    path.write_text((before if found else f"{text.rstrip()}\n\n") + block + after)
 
 
 def run(options: argparse.Namespace) -> Results:
@@ -131,7 +131,9 @@ def main() -> None:
     parser.add_argument("--kubeconfig", default=default_kubeconfig(), help="default: the running cluster's")
     parser.add_argument("--timeout", default="2h", help="for everything together, as Go writes durations")
     parser.add_argument("--dry-run", action="store_true", help="say which tests would run")
-    parser.add_argument("--list", type=Path, metavar="PAGE", help="replace the list of passing tests in this page")
+    parser.add_argument(
+        "--list", type=Path, metavar="PAGE", help="bring the list of passing tests in this page up to date"
+    )
     parser.add_argument("arguments", nargs="*", help="after --: more flags for the binary")
     options = parser.parse_args()
     try:
@@ -139,7 +141,7 @@ def main() -> None:
         if options.list is not None:
             if options.dry_run:
                 raise UnusableError("--list needs results, and --dry-run has none")
-            write_list(options.list, results.passed)
+            write_list(options.list, results)
     except UnusableError as error:
         print(f"conformance: {error}", file=sys.stderr)
         sys.exit(2)

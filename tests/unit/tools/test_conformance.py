@@ -56,14 +56,16 @@ def test_nothing_run_is_no_success(conformance: ModuleType) -> None:
     assert conformance.Results((), ()).code == 2
 
 
-def test_the_list_replaces_what_was_between_the_marks_and_nothing_else(conformance: ModuleType, tmp_path: Path) -> None:
-    page = tmp_path / "conformance.md"
-    conformance.write_list(page, ["b", "a"])
-    page.write_text(page.read_text() + "after\n")
-    conformance.write_list(page, ["c"])
+def test_the_list_gains_what_passed_loses_what_failed_and_keeps_what_did_not_run(
+    conformance: ModuleType, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    conformance.write_list(page, conformance.Results(("b", "a", "x"), ()))
+    page.write_text("# Mine\n" + page.read_text() + "after\n")
+    conformance.write_list(page, conformance.Results(("c",), ("a",)))
     text = page.read_text()
-    assert "- c\n" in text
-    assert "- a\n" not in text
+    assert text.startswith("# Mine\n")
+    assert "3 tests:\n\n- b\n- c\n- x\n<!--" in text
     assert text.endswith("after\n")
 
 
