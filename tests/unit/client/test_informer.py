@@ -207,6 +207,21 @@ def test_two_readers_of_the_same_thing_share_one_watch():
     virtual_run(main)
 
 
+def test_a_forgotten_informer_watches_no_more_and_a_new_one_is_made_when_asked_for():
+    async def main(clock: VirtualClock) -> None:
+        client = ScriptedClient(page(5, config_map("a", 1)), page(6, config_map("a", 1)))
+        async with Informers(client) as informers:  # type: ignore[arg-type]
+            first = informers.informer(CONFIG_MAPS)
+            await first.synced()
+            informers.forget(first)
+            second = informers.informer(CONFIG_MAPS)
+            assert second is not first
+            await second.synced()
+            assert [each.metadata.name for each in second.list()] == ["a"]
+
+    virtual_run(main)
+
+
 def test_keys_are_namespace_and_name():
     assert key_of(config_map("a", 1)) == "ns/a"
     assert key_of(config_map("a", 1, namespace="")) == "a"
