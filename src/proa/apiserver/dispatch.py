@@ -33,6 +33,8 @@ __all__ = ["Dispatcher", "Handle", "Served"]
 log = logging.getLogger(__name__)
 
 _MOST_LANES = 10_000
+_MOST_USERS = 10_000
+_MOST_AT_HAND = 1_000
 # Beside watches: they last as long as both ends want, and wait for no turn.
 _LONG = frozenset({"exec", "attach", "portforward", "log", "proxy"})
 # One seat for so many objects that a list has to look at.
@@ -75,7 +77,8 @@ class Dispatcher(Routes):
         self._access = access
         self._metrics = metrics
         self._turns = turns
-        self._lanes: dict[int, tuple[User, dict[tuple[object, ...], Lane]]] = {}
+        self._lanes: dict[User, dict[tuple[object, ...], Lane]] = {}
+        self._at_hand: dict[int, tuple[User, dict[tuple[object, ...], Lane]]] = {}
         self.changed = self.forget
         self.deadlines = Deadlines(0.0, tuple)
         self.objects: Callable[[RequestInfo], int] = lambda info: 0
@@ -84,11 +87,7 @@ class Dispatcher(Routes):
     def forget(self) -> None:
         """Look up every lane anew: handlers or turns are others."""
         self._lanes.clear()
-
-    def limit(self, turns: Turns) -> None:
-        """Who says from now on whose turn it is."""
-        self._turns = turns
-        self.forget()
+        self._at_hand.clear()
 
     async def __call__(self, request: Request) -> Response:
         started = time.perf_counter()
@@ -137,11 +136,9 @@ class Dispatcher(Routes):
         return await self.find(info)(request)
 
     def _lane(self, user: User, info: RequestInfo) -> Lane:
-        known = self._lanes.get(id(user))
+        known = self._at_hand.get(id(user))
         if known is None or known[0] is not user:  # the user is kept, so its id stays its own
-            if len(self._lanes) > _MOST_LANES:
-                self._lanes.clear()
-            known = self._lanes[id(user)] = (user, {})
+            known = self._at_hand[id(user)] = (user, self._lanes_of(user))
         lanes = known[1]
         # Verb, group, version, resource, subresource and namespace; of what is no resource, the path.
         key: tuple[object, ...] = (info.verb, info[3:8]) if info.is_resource else (info.verb, info.path)
@@ -152,6 +149,14 @@ class Dispatcher(Routes):
             flow = self._turns.flow(user, info)
             lane = lanes[key] = Lane(info, self.find(info), flow, self._metrics, self.deadlines.seconds)
         return lane
+
+    def _lanes_of(self, user: User) -> dict[tuple[object, ...], Lane]:
+        """Those of an equal user: who is authenticated anew is the same as before."""
+        if len(self._at_hand) > _MOST_AT_HAND:
+            self._at_hand.clear()
+        if len(self._lanes) > _MOST_USERS:
+            self._lanes.clear()
+        return self._lanes.setdefault(user, {})
 
     async def _answer(self, request: Request, lane: Lane, series: Series, started: float) -> Response:
         """The answer of a handler that has to wait for its turn, or to end at another time than most."""
