@@ -85,7 +85,7 @@ def read(reports: Path, *, dry_run: bool = False) -> Results:
 
 
 def write_list(path: Path, results: Results) -> None:
-    """Bring the list of passing tests, between the marks of a page, up to date; a page without marks gets them at its end.
+    """Bring the list of passing tests, between the marks of a page, up to date; a page without marks gets them last.
 
     What passed is on it, what failed is not, and what did not run stays as it was: a list may come from several runs.
     """

@@ -19,9 +19,7 @@ class Helm:
 
     def __init__(self, kubectl: Kubectl, home: Path) -> None:
         self._kubectl = kubectl
-        self._environment = {
-            name: str(home / name) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
-        }
+        self._environment = {"HOME": str(home)}
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = (
