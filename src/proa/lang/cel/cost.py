@@ -198,7 +198,8 @@ class Comparison:
         return 1 if is_hosted(one) else _read(min(charged_size(one), charged_size(other)))
 
     def estimate(self, operands: Sequence[Operand]) -> Estimate:
-        if operands[0].type.kind == "opaque" and operands[0].type == operands[1].type:
+        one, other = operands[0].type, operands[1].type
+        if one.kind == "opaque" and one.name != "optional_type" and one == other:
             most = operands[1].size.high
             return Estimate(Range(1, 1 if most == UNLIMITED else max(most, 1)).by(TRAVERSAL))
         most = min(operands[0].size.high, operands[1].size.high)

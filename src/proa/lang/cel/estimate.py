@@ -8,7 +8,7 @@ which rules may be stored.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from proa.lang.cel import types
@@ -25,6 +25,7 @@ from proa.lang.cel.ast import (
 )
 from proa.lang.cel.cost import ANY, LIST, MAP, ONE, STRUCT, Estimate, Operand, Range, exactly, scalar_size
 from proa.lang.cel.functions import Function, Overload
+from proa.lang.cel.macros import TARGET
 from proa.lang.cel.types import Type
 
 Path = tuple[str, ...]
@@ -62,6 +63,7 @@ class _Local:
     path: Path | None
     size: Range | None
     inner: _Inner | None = None
+    cost: Range = ONE
 
 
 def estimate(tree: Node, functions: Mapping[str, Function], sizes: Sizes) -> Range:
@@ -122,7 +124,7 @@ class _Walk:
         own = _literal_size(node)
         if own is not None:
             return own
-        told = self._sizes.size(_rooted(self._path(node)), node.type)
+        told = self._sizes.size(self._path(node) or None, node.type)
         if told is not None:
             self._known[id(node)] = told
             return told
@@ -144,8 +146,8 @@ class _Walk:
     def _operand(self, node: Node) -> Operand:
         element = ANY
         if node.type.parameters:
-            path = _rooted(self._path(node))
-            told = self._sizes.size(None if path is None else (*path, ITEMS), node.type.parameters[0])
+            path = self._path(node)
+            told = self._sizes.size((*path, ITEMS), node.type.parameters[0]) if path else None
             element = told or ANY
         literal = node.value if isinstance(node, Literal) else None
         return Operand(node.type, self._size_or_any(node), element, literal)
@@ -155,7 +157,7 @@ class _Walk:
     def _ident(self, node: Node, name: str) -> Range:
         local = self._local(name)
         self._paths[id(node)] = local.path if local is not None else (name,)
-        return ONE
+        return local.cost if local is not None else ONE
 
     def _select(self, node: Select) -> Range:
         if node.qualified:
@@ -166,7 +168,7 @@ class _Walk:
         target, _ = types.unwrap_optional(node.operand.type)
         if target.kind in ("map", "struct", "parameter") or node.optional:
             total = total.plus(ONE)
-        path = self._path(node.operand)
+        path = None if node.optional else self._path(node.operand)
         self._paths[id(node)] = None if path is None else (*path, node.field)
         return total
 
@@ -228,12 +230,12 @@ class _Walk:
 
     def _follow(self, node: Call, found: Estimate) -> None:
         """Remember where the result lies and how large it is."""
-        if node.function in ("_[_]", "_[?_]"):
+        if node.function == "_[_]":
             inner = self._inner_of(node.args[0])
             if inner is not None:
                 self._known[id(node)] = inner.value
             path = self._path(node.args[0])
-            kind = types.unwrap_optional(node.args[0].type)[0].kind
+            kind = node.args[0].type.kind
             if path is not None and kind in ("list", "map"):
                 self._paths[id(node)] = (*path, ITEMS if kind == "list" else VALUES)
             return
@@ -287,8 +289,12 @@ class _Walk:
         return {node.variable: value if kind == "list" else key}
 
     def _bind(self, node: Comprehension) -> Range:
-        total = self.cost(node.range).plus(self.cost(node.initial))
+        cost, total = self.cost(node.initial), self.cost(node.range)
         bound = _Local(self._path(node.initial), self._size(node.initial), self._inner_of(node.initial))
+        if node.accumulator == TARGET:
+            bound, total = replace(bound, cost=cost), exactly(0)
+        else:
+            total = total.plus(cost)
         self._scopes.append({node.accumulator: bound})
         total = total.plus(self.cost(node.result))
         size, inner = self._size(node.result), self._inner_of(node.result)
@@ -312,11 +318,6 @@ def _literal_size(node: Node) -> Range | None:
             return exactly(len(node.entries))
         case _:
             return None
-
-
-def _rooted(path: Path | None) -> Path | None:
-    """Only paths that begin with a variable say where something lies."""
-    return None if not path or path[0].startswith("@") else path
 
 
 def _is_bind(node: Comprehension) -> bool:

@@ -22,6 +22,8 @@ from proa.lang.cel.ast import (
 
 NOT_STRICTLY_FALSE = "@not_strictly_false"
 MAP_INSERT = "cel.@mapInsert"
+TARGET = "@target"
+"""What an optional is bound to that a macro looks at twice."""
 
 _RESERVED_ACCUMULATORS = (ACCUMULATOR, "__result__")
 
@@ -166,7 +168,7 @@ def _optional_map(flat: bool) -> Expander:
     def expander(offset: int, target: Node | None, args: Sequence[Node]) -> Node:
         assert target is not None
         variable = _variable(args[0], f"{name}() variable name must be a simple identifier")
-        receiver = Ident(offset, "@target")
+        receiver = Ident(offset, TARGET)
         mapped = _bind(offset, variable, Call(offset, "value", [], receiver), args[1])
         present = mapped if flat else Call(offset, "optional.of", [mapped])
         absent = Call(offset, "optional.none", [])

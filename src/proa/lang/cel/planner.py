@@ -25,10 +25,16 @@ from proa.lang.cel.ast import (
 from proa.lang.cel.cost import LIST, MAP, STRUCT
 from proa.lang.cel.errors import BudgetError, EvaluationError, InstantiationError
 from proa.lang.cel.functions import Function
-from proa.lang.cel.macros import MAP_INSERT, NOT_STRICTLY_FALSE
+from proa.lang.cel.macros import MAP_INSERT, NOT_STRICTLY_FALSE, TARGET
 from proa.lang.cel.steps import EXCEEDED, Frame, Step
 from proa.lang.cel.types import Type
 from proa.lang.cel.values import MapValue
+
+_CONVERSIONS = frozenset(
+    ("bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"),
+)
+_ALTERNATIVES = ("optional_or_optional", "optional_orValue_value")
+_PATHS = ("_[_]", "_[?_]", "_?_:_")
 
 
 class StructValue(MapValue):
@@ -62,16 +68,18 @@ class Plan:
         self.names: set[str] = set()
         self.step = self._plan(tree)
 
-    def _plan(self, node: Node) -> Step:
+    def _plan(self, node: Node, *, inner: bool = False) -> Step:
+        """inner: it is an index or a choice of a conditional, where upstream does not count the name it begins with."""
+        known = self._constant(node)
+        if known is not None:
+            return steps.constant(known[0])
         match node:
-            case Literal():
-                return steps.constant(node.value)
             case Ident():
-                return self._ident(node.name)
+                return self._ident(node.name, 0 if inner else 1)
             case Select():
-                return self._select(node)
+                return self._select(node, inner)
             case Call():
-                return self._call(node)
+                return self._call(node, inner)
             case CreateList():
                 return self._list(node)
             case CreateMap():
@@ -83,61 +91,94 @@ class Plan:
             case _:
                 raise AssertionError(node)
 
+    # What is known before there are variables: nothing of it is charged
+
+    def _constant(self, node: Node) -> tuple[Any] | None:
+        match node:
+            case Literal():
+                return (node.value,)
+            case Ident() | Select(qualified=str()) if (name := _name(node)) and name not in self._scope:
+                return (self._constants[name],) if name in self._constants else None
+            case CreateList() if not node.optional:
+                elements = [self._constant(each) for each in node.elements]
+                return None if None in elements else ([each[0] for each in elements if each],)
+            case CreateMap():
+                return self._constant_map(node)
+            case Call() if node.function in _CONVERSIONS and len(node.operands) == 1:
+                return self._converted(node)
+            case _:
+                return None
+
+    def _constant_map(self, node: CreateMap) -> tuple[Any] | None:
+        found: dict[Any, Any] = {}
+        for each in node.entries:
+            key, value = each.key and self._constant(each.key), self._constant(each.value)
+            if not key or not value or each.optional or values.find(found, key[0]) is not values.MISSING:
+                return None
+            found[key[0]] = value[0]
+        return (found,)
+
+    def _converted(self, node: Call) -> tuple[Any] | None:
+        known = self._constant(node.operands[0])
+        if known is None:
+            return None
+        try:
+            return (steps.function(node.overloads, [steps.constant(known[0])], None)(Frame({}, 0, 0)),)
+        except EvaluationError as error:
+            raise InstantiationError(f"program instantiation failed: {error}") from None
+
     # Names and selections
 
-    def _ident(self, name: str) -> Step:
+    def _ident(self, name: str, cost: int) -> Step:
         local = self._scope.get(name)
         if local is not None:
             place, stored = local
-            return steps.stored(place) if stored else steps.local(place)
-        if name in self._constants:
-            return steps.constant(self._constants[name], cost=1)
+            if name == TARGET:
+                cost = 0
+            return steps.stored(place, cost) if stored else steps.local(place, cost)
         self.names.add(name)
-        return steps.variable(name)
+        return steps.variable(name, cost)
 
-    def _select(self, node: Select) -> Step:
+    def _base(self, node: Node, inner: bool) -> Step:
+        """What something is selected of; what is no name itself counts as one."""
+        step = self._plan(node, inner=inner)
+        return step if inner or _is_name(node) else steps.also(step, 1)
+
+    def _select(self, node: Select, inner: bool) -> Step:
         if node.qualified:
-            return self._ident(node.qualified)
-        operand, field = self._plan(node.operand), node.field
+            return self._ident(node.qualified, 0 if inner else 1)
+        operand, field = self._base(node.operand, inner), node.field
         if node.test:
             return lambda frame: values.has(operand(frame), field)
         if node.optional:
-
-            def optional(frame: Frame) -> Any:
-                frame.cost += 1
-                return values.select_optional(operand(frame), field)
-
-            return optional
-        select = values.select
-
-        def selected(frame: Frame) -> Any:
-            frame.cost += 1
-            value = operand(frame)
-            if type(value) is dict and field in value:
-                return value[field]
-            return select(value, field)
-
-        return selected
+            return steps.selected(values.select_optional, operand, field)
+        return steps.field(operand, field)
 
     # Calls
 
-    def _call(self, node: Call) -> Step:
+    def _call(self, node: Call, inner: bool) -> Step:
+        match node.function:
+            case "_?_:_":
+                condition, then, otherwise = node.args
+                branches = (self._plan(each, inner=True) for each in (then, otherwise))
+                return steps.conditional(self._plan(condition), *branches)
+            case "_[_]" | "_[?_]":
+                of = values.index if node.function == "_[_]" else values.index_optional
+                return steps.indexed(of, self._base(node.args[0], inner), self._plan(node.args[1], inner=True))
+            case "@in" if (among := self._constant(node.args[1])) and all(map(_is_primitive, among[0])):
+                return steps.member(self._plan(node.args[0]), among[0])
+            case "or" | "orValue" if node.overloads and node.overloads[0].id in _ALTERNATIVES:
+                return steps.alternative(*map(self._plan, node.operands), unwrap=node.function == "orValue")
         operands = [self._plan(each) for each in node.operands]
         match node.function:
             case "_&&_":
                 return steps.logical(operands[0], operands[1], decisive=False)
             case "_||_":
                 return steps.logical(operands[0], operands[1], decisive=True)
-            case "_?_:_":
-                return steps.conditional(*operands)
             case "_==_":
                 return steps.equality(operands[0], operands[1], wanted=True)
             case "_!=_":
                 return steps.equality(operands[0], operands[1], wanted=False)
-            case "_[_]":
-                return steps.charged(values.index, operands[0], operands[1])
-            case "_[?_]":
-                return steps.charged(values.index_optional, operands[0], operands[1])
             case name if name == NOT_STRICTLY_FALSE:
                 return steps.not_strictly_false(operands[0])
             case _:
@@ -148,8 +189,6 @@ class Plan:
     # Aggregates
 
     def _list(self, node: CreateList) -> Step:
-        if all(isinstance(each, Literal) for each in node.elements) and not node.optional:
-            return steps.constant([each.value for each in node.elements if isinstance(each, Literal)])
         elements = [self._plan(each) for each in node.elements]
         optional = node.optional
 
@@ -170,11 +209,9 @@ class Plan:
 
     def _map(self, node: CreateMap) -> Step:
         entries = [(self._plan(each.key), self._plan(each.value), each.optional) for each in node.entries if each.key]
-        constant = all(isinstance(each.key, Literal) and isinstance(each.value, Literal) for each in node.entries)
-        cost = 0 if constant else MAP
 
         def made(frame: Frame) -> Any:
-            frame.cost += cost
+            frame.cost += MAP
             found: dict[Any, Any] = {}
             for key, value, optional in entries:
                 name, content = key(frame), value(frame)
@@ -230,6 +267,8 @@ class Plan:
         self._scope = inside
         result = self._plan(node.result)
         self._scope = outside
+        if node.accumulator == TARGET:
+            return steps.seen_twice(initial, accumulator, result)
 
         def folded(frame: Frame) -> Any:
             local = frame.locals
@@ -270,7 +309,7 @@ class Plan:
             return None
         if step.function == "_?_:_":
             condition, then = self._plan(step.args[0]), self._growing(step.args[1], node, accumulator)
-            return None if then is None else steps.conditional(condition, then, steps.stored(accumulator))
+            return None if then is None else steps.conditional(condition, then, steps.stored(accumulator, 0))
         if step.function == "_+_" and isinstance(step.args[1], CreateList):
             return steps.append(accumulator, self._plan(step.args[1].elements[0]))
         if step.function == MAP_INSERT:
@@ -305,6 +344,19 @@ def _fresh(node: Node) -> Step | None:
     if isinstance(node, CreateMap) and not node.entries:
         return steps.made(dict)
     return None
+
+
+def _name(node: Ident | Select) -> str:
+    return node.name if isinstance(node, Ident) else node.qualified
+
+
+def _is_name(node: Node) -> bool:
+    """Whether selections and indices of it are one path with it."""
+    return isinstance(node, (Ident, Select)) or (isinstance(node, Call) and node.function in _PATHS)
+
+
+def _is_primitive(value: Any) -> bool:
+    return type(value) in (bool, int, float, str) or isinstance(value, values.Uint)
 
 
 def _is_true(node: Node) -> bool:

@@ -13,7 +13,7 @@ from proa.lang.cel import values
 from proa.lang.cel.cost import LIST, CallCost, Comparison
 from proa.lang.cel.errors import BudgetError, EvaluationError, no_such_overload
 from proa.lang.cel.functions import Overload, dispatch
-from proa.lang.cel.values import Optional
+from proa.lang.cel.values import NONE, Optional
 
 EXCEEDED = "operation cancelled: actual cost limit exceeded"
 
@@ -33,20 +33,23 @@ class Frame:
 Step = Callable[[Frame], Any]
 
 
-def constant(value: Any, cost: int = 0) -> Step:
-    if not cost:
-        return lambda frame: value
+def constant(value: Any) -> Step:
+    return lambda frame: value
 
-    def constant(frame: Frame) -> Any:
+
+def also(step: Step, cost: int) -> Step:
+    """The same for some more."""
+
+    def also(frame: Frame) -> Any:
         frame.cost += cost
-        return value
+        return step(frame)
 
-    return constant
+    return also
 
 
-def variable(name: str) -> Step:
+def variable(name: str, cost: int = 1) -> Step:
     def variable(frame: Frame) -> Any:
-        frame.cost += 1
+        frame.cost += cost
         try:
             return frame.variables[name]
         except KeyError:
@@ -55,19 +58,19 @@ def variable(name: str) -> Step:
     return variable
 
 
-def local(place: int) -> Step:
+def local(place: int, cost: int = 1) -> Step:
     def local(frame: Frame) -> Any:
-        frame.cost += 1
+        frame.cost += cost
         return frame.locals[place]
 
     return local
 
 
-def stored(place: int) -> Step:
+def stored(place: int, cost: int = 1) -> Step:
     """An accumulator, which may have become an error."""
 
     def stored(frame: Frame) -> Any:
-        frame.cost += 1
+        frame.cost += cost
         value = frame.locals[place]
         if isinstance(value, EvaluationError):
             raise value
@@ -124,12 +127,75 @@ def equality(left: Step, right: Step, *, wanted: bool) -> Step:
     return equality
 
 
-def charged(of: Callable[[Any, Any], Any], left: Step, right: Step) -> Step:
-    def charged(frame: Frame) -> Any:
-        frame.cost += 1
-        return of(left(frame), right(frame))
+def field(operand: Step, field: str) -> Step:
+    select = values.select
 
-    return charged
+    def selected(frame: Frame) -> Any:
+        frame.cost += 1
+        value = operand(frame)
+        if type(value) is dict and field in value:
+            return value[field]
+        found = select(value, field)
+        if found is NONE:
+            frame.cost -= 1
+        return found
+
+    return selected
+
+
+def selected(of: Callable[[Any, Any], Any], operand: Step, field: Any) -> Step:
+    """What may be absent, which costs nothing then."""
+    return indexed(of, operand, constant(field))
+
+
+def indexed(of: Callable[[Any, Any], Any], operand: Step, index: Step) -> Step:
+    def indexed(frame: Frame) -> Any:
+        frame.cost += 1
+        found = of(operand(frame), index(frame))
+        if found is NONE:
+            frame.cost -= 1
+        return found
+
+    return indexed
+
+
+def member(operand: Step, among: Sequence[Any]) -> Step:
+    """`in` with a list that is known, which upstream has made a set of: free."""
+    texts = frozenset(each for each in among if type(each) is str)
+
+    def member(frame: Frame) -> Any:
+        value = operand(frame)
+        return value in texts if type(value) is str else any(values.equal(value, each) for each in among)
+
+    return member
+
+
+def alternative(optional: Step, other: Step, *, unwrap: bool) -> Step:
+    """`or` and `orValue`, which look at the other one only where there is no value."""
+
+    def alternative(frame: Frame) -> Any:
+        value = optional(frame)
+        if not isinstance(value, Optional):
+            raise no_such_overload()
+        if value.present:
+            return value.content if unwrap else value
+        return other(frame)
+
+    return alternative
+
+
+def seen_twice(operand: Step, place: int, then: Step) -> Step:
+    """Binds an optional. Upstream looks at it again for its value, if it has one."""
+
+    def seen_twice(frame: Frame) -> Any:
+        before = frame.cost
+        value = operand(frame)
+        if value is not NONE:
+            frame.cost += frame.cost - before
+        frame.locals[place] = value
+        return then(frame)
+
+    return seen_twice
 
 
 def not_strictly_false(operand: Step) -> Step:

@@ -96,7 +96,7 @@ def test_an_expression_has_its_value(evaluate: Any, expression: str, expected: A
         ("self.b[5]", "index out of bounds: 5"),
         ("self.a.b", "no such overload"),
         ("self.a + 'x'", "no such overload"),
-        ("int('x')", "type conversion error from 'string' to 'int'"),
+        ("int(self.m.k)", "type conversion error from 'string' to 'int'"),
         ("optional.none().value()", "optional.none() dereference"),
         ("{'a': 1, 'a': 2}", "Failed with repeated key: a"),
         ("[1, 2].transformMapEntry(i, v, {'k': v})", "insert failed: key k already exists"),

@@ -50,13 +50,8 @@ OPTIONALS = Library(
         function("unwrapOpt", member("optional_unwrapOpt", (list_of(_OPTIONAL),), list_of(A), _unwrap)),
         function("value", member("optional_value", (_OPTIONAL,), A, Optional.value)),
         function("hasValue", member("optional_hasValue", (_OPTIONAL,), BOOL, lambda each: each.present)),
-        function(
-            "or",
-            member("optional_or_optional", (_OPTIONAL, _OPTIONAL), _OPTIONAL, lambda a, b: a if a.present else b),
-        ),
-        function(
-            "orValue", member("optional_orValue_value", (_OPTIONAL, A), A, lambda a, b: a.content if a.present else b)
-        ),
+        function("or", member("optional_or_optional", (_OPTIONAL, _OPTIONAL), _OPTIONAL, _planned)),
+        function("orValue", member("optional_orValue_value", (_OPTIONAL, A), A, _planned)),
         function("first", member("list_first", (list_of(A),), _OPTIONAL, _first)),
         function("last", member("list_last", (list_of(A),), _OPTIONAL, _last)),
         function(
