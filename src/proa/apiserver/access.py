@@ -90,6 +90,7 @@ class Access:
         self._anonymous = Anonymous(anonymous)
         self._front_proxy: HeaderAuthenticator | None = None
         self._known: dict[_Proof, _Known] = {}
+        self._vouched: dict[User, _Known] = {}
         self._authenticated = 0
         self.witnesses: Witnesses | None = None
         self.audiences: tuple[str, ...] = ()
@@ -109,6 +110,7 @@ class Access:
         self._anonymous = anonymous or self._anonymous
         self.audiences = audiences
         self._known.clear()
+        self._vouched.clear()
 
     async def decide(self, attributes: AccessAttributes) -> Decision:
         """What the authorizer of the time says."""
@@ -124,29 +126,11 @@ class Access:
 
     async def enter(self, request: Request) -> None:
         """Set `request.user` (and `request.witness`). Raises StatusError 401, 403, 400."""
-        witnesses = self.witnesses
-        if witnesses is None:
-            known = await self._identify(request)
-        else:
-            try:
-                known = await self._identify(request)
-            except failures.StatusError:
-                witnesses.unauthenticated(request)
-                raise
-            request.witness = witnesses.begin(request, known.user, known.remarks.annotations)
-        await self._admit(request, known)
-
-    async def _identify(self, request: Request) -> _Known:
-        if self._front_proxy is not None:
-            user = self._front_proxy.user(request.connection.certificate(), request.headers)
-            if user is not None:
-                return _Known(user, Remarks(), 0.0)
-        known = await self._identified(request)
-        if known.user is ANONYMOUS and not self._anonymous.may(request.info.path):
-            raise failures.unauthorized()
-        return known
-
-    async def _admit(self, request: Request, known: _Known) -> None:
+        known = self._recalled(request)
+        if known is None or known.user is ANONYMOUS:
+            known = await self._identify(request, known)
+        if self.witnesses is not None:
+            request.witness = self.witnesses.begin(request, known.user, known.remarks.annotations)
         request.user = known.user
         if known.remarks.warnings:
             lines = [f"{name}: {value}\r\n" for name, value in warning_headers(known.remarks.warnings)]
@@ -161,14 +145,49 @@ class Access:
             known.allowed = {}
             known.generation = generation
         key = _key(info)
-        if key not in known.allowed:
+        decision = known.allowed.get(key)
+        if decision is None:
             decision = await self.authorize(known.user, info, request)
             # With selectors in the query, a decision may depend on them.
             selects = info.verb in ("list", "watch", "deletecollection") and request.query_string
             if decision.lasting and not selects:
                 known.allowed[key] = decision
         elif request.witness is not None:
-            request.witness.authorized(known.allowed[key])
+            request.witness.authorized(decision)
+
+    def _recalled(self, request: Request) -> _Known | None:
+        """Who somebody is whose proof was seen a moment ago, or of whom a front proxy speaks; never waits."""
+        certificate = request.connection.certificate()
+        if self._front_proxy is not None and certificate is not None:
+            user = self._front_proxy.user(certificate, request.headers)
+            if user is not None:
+                return self._seen_as(user)
+        header = request.headers.get("Authorization")
+        known = self._known.get(_proof(header, certificate))
+        if known is None or known.until < time.monotonic() or (header is None and request.upgrade):
+            return None
+        return known
+
+    async def _identify(self, request: Request, known: _Known | None) -> _Known:
+        """Who it is, asked anew. Raises StatusError 401, and the audit log has it."""
+        try:
+            known = known or await self._identified(request)
+            if known.user is ANONYMOUS and not self._anonymous.may(request.info.path):
+                raise failures.unauthorized()
+        except failures.StatusError:
+            if self.witnesses is not None:
+                self.witnesses.unauthenticated(request)
+            raise
+        return known
+
+    def _seen_as(self, user: User) -> _Known:
+        """What is remembered of a user whom others vouch for; the same object for the same user."""
+        known = self._vouched.get(user)
+        if known is None:
+            if len(self._vouched) > _MOST:
+                self._vouched.clear()
+            known = self._vouched[user] = _Known(user, Remarks(), 0.0)
+        return known
 
     async def authorize(
         self, user: User, info: RequestInfo, request: Request | None = None, *, fields: str = "", labels: str = ""
@@ -195,7 +214,7 @@ class Access:
             return
         attributes = _attributes(request.user, request.info, request)
         acting = await impersonate(wanted, attributes, self._check)
-        request.user = acting.user
+        request.user = self._seen_as(acting.user).user
         if request.witness is not None:
             request.witness.impersonated(acting.user, acting.constraint)
 
@@ -204,15 +223,6 @@ class Access:
         if header is None and request.upgrade:
             header = _websocket_bearer(request.headers)
         certificate = request.connection.certificate()
-        key: _Proof
-        if header is None:
-            key = certificate or b""
-        else:  # what one proves by both, another may not have by one of them
-            key = header if certificate is None else (header, certificate)
-        known = self._known.get(key)
-        now = time.monotonic()
-        if known is not None and known.until >= now:
-            return known
         token = ""
         if header is not None:
             scheme, _, rest = header.strip().partition(" ")
@@ -234,7 +244,8 @@ class Access:
             user = ANONYMOUS
         if len(self._known) > _MOST:
             self._known.clear()
-        self._known[key] = known = _Known(user, credentials.remarks, now + REMEMBERED)
+        known = _Known(user, credentials.remarks, time.monotonic() + REMEMBERED)
+        self._known[_proof(header, certificate)] = known
         return known
 
     def statistics(self) -> dict[str, int]:
@@ -259,6 +270,13 @@ def _attributes(
         query.get("fieldSelector", fields),
         query.get("labelSelector", labels),
     )
+
+
+def _proof(header: str | None, certificate: bytes | None) -> _Proof:
+    """By what an identity is remembered: what one proves by both, another may not have by one of them."""
+    if header is None:
+        return certificate or b""
+    return header if certificate is None else (header, certificate)
 
 
 def _websocket_bearer(headers: Any) -> str | None:

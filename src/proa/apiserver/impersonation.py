@@ -41,7 +41,10 @@ class Impersonated:
 
 def is_attempted(headers: Mapping[str, str]) -> bool:
     """Whether any header asks for it. Called for every request."""
-    return any(name[0] in "Ii" and name.lower().startswith(PREFIX) for name in headers)
+    for name in headers:  # noqa: SIM110  # any() over a generator costs twice that
+        if name[0] in "Ii" and name.lower().startswith(PREFIX):
+            return True
+    return False
 
 
 def wanted_user(headers: Any) -> User | None:

@@ -93,6 +93,8 @@ async def test_a_front_proxy_speaks_for_others_and_nobody_else_does(api: Api) ->
     await api.start()
     remote = {"X_Remote_User": "ann", "X_Remote_Group": "team"}
     assert await api.who(PROXY, **remote) == {"username": "ann", "groups": ["team", "system:authenticated"]}
+    for name in ("ann", "bob", "ann"):  # each request says anew who it is of
+        assert (await api.who(PROXY, X_Remote_User=name))["username"] == name
     assert (await api.who(ADMIN, **remote))["username"] == "admin"
     assert (await api.who(PROXY)).get("username") is None
     status, answer = await api.request("GET", PODS, PROXY, {"X-Remote-User": "ann"})
