@@ -11,9 +11,7 @@ import pytest
 from proa.machinery.declare import Object
 from proa.machinery.descriptions import of_package, package_of
 
-PACKAGES = (
-    "proa.machinery",
-)
+PACKAGES = ("proa.machinery", "proa.api.core_v1")
 
 # What means the same in every object, and is said once for all of them (`metadata` by its type).
 ENVELOPE = {"apiVersion", "kind", "metadata"}
