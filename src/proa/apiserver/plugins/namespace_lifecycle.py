@@ -13,6 +13,8 @@ from proa.machinery.resource import Resource
 from proa.machinery.status import with_cause
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
+# Seconds for which a namespace is looked at in the API itself after somebody asked to delete it.
+_DOUBT = 30.0
 # Reviews ask about access; they leave nothing behind in the namespace.
 _REVIEWS = frozenset({"localsubjectaccessreviews", "selfsubjectaccessreviews", "subjectaccessreviews"})
 
@@ -23,6 +25,10 @@ class NamespaceLifecycle:
     def __init__(self, context: PluginContext) -> None:
         self._client = context.client
         self._namespaces = context.informers.informer(NAMESPACES)
+        self._clock = context.clock
+        # Namespaces whose deletion passed here, which the informer may not know yet, and until when to ask the API.
+        self._ending: dict[str, float] = {}
+        self._namespaces.on_change(self._changed)
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         if resource.group == "" and resource.plural == "namespaces":
@@ -33,6 +39,7 @@ class NamespaceLifecycle:
         if attributes.operation == "DELETE":
             if attributes.name in IMMORTAL:
                 raise attributes.forbidden("this namespace may not be deleted")
+            self._ending[attributes.name] = self._clock.monotonic() + _DOUBT
             return
         namespace = await self._namespace(attributes.namespace)
         if namespace.status.phase == "Terminating" or namespace.metadata.deletionTimestamp is not None:
@@ -49,6 +56,12 @@ class NamespaceLifecycle:
     async def _namespace(self, name: str) -> Namespace:
         """From the informer; what it does not know yet may just have been made, so the API has the last word."""
         found = self._namespaces.get(name)
-        if found is not None:
+        if found is not None and self._ending.get(name, 0.0) <= self._clock.monotonic():
             return found
         return await self._client.get(NAMESPACES, name)
+
+    def _changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        if self._ending and (new is None or new.metadata.deletionTimestamp is not None):
+            gone = new or old
+            assert gone is not None
+            self._ending.pop(gone.metadata.name, None)
