@@ -11,7 +11,7 @@ import pytest
 from proa.machinery.declare import Object
 from proa.machinery.descriptions import of_package, package_of
 
-PACKAGES = ("proa.machinery", "proa.api.core_v1")
+PACKAGES = ("proa.machinery", "proa.api.core_v1", "proa.api.apps_v1", "proa.api.batch_v1")
 
 # What means the same in every object, and is said once for all of them (`metadata` by its type).
 ENVELOPE = {"apiVersion", "kind", "metadata"}
