@@ -23,7 +23,7 @@ from proa.machinery import status as failures
 from proa.machinery.declare import Object
 from proa.machinery.meta import ListMeta, ObjectMeta, Status
 from proa.machinery.resource import Resource
-from proa.machinery.table import include_object, partial_metadata, table
+from proa.machinery.table import IncludeObject, include_object, table
 from proa.store.item import Item
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ class Representation:
         if accept.view == "metadata list":
             raise failures.not_acceptable_view("PartialObjectMetadataList", f"not a list ({resource.kind})")
         if accept.view == "table":
-            meta = {"resourceVersion": str(item.revision)}
-            body = _encode(self._table([_decode(item.body)], accept, request.query, meta))
+            view = self._table(accept, {"resourceVersion": str(item.revision)})
+            view["rows"] = [self._row(item, accept, _included(request))]
+            body = _encode(view)
         elif accept.media_type == PROTOBUF:
             shape = self._packed(item) if accept.view == "object" else _metadata_packed(accept.version)(item)
             return Reply(status, shape, PROTOBUF)
@@ -102,8 +103,9 @@ class Representation:
         elif accept.view == "metadata":
             raise failures.not_acceptable_view("PartialObjectMetadata", f"a list ({self._resource.list_kind})")
         elif accept.view == "table":
-            view = self._table([], accept, request.query, msgspec.to_builtins(_list_meta(page)))
-            view["rows"] = await _each(lambda item: self._row(item, accept, request.query), page)
+            included = _included(request)
+            view = self._table(accept, msgspec.to_builtins(_list_meta(page)))
+            view["rows"] = await _each(lambda item: self._row(item, accept, included), page)
             reply = _finished(request, accept, _encode(view))
         elif accept.media_type == PROTOBUF:
             reply = Reply(200, await self._packed_list(accept, page), PROTOBUF)
@@ -133,7 +135,7 @@ class Representation:
         """The media type of a watch, what writes its events, and what writes the failure that ends it."""
         accept = self._negotiate.watch(request.headers.get("Accept", ""))
         if accept.view == "table":
-            return JSON, self._table_line(accept, request.query), error_line
+            return JSON, self._table_line(accept, _included(request)), error_line
         if accept.media_type == PROTOBUF:
             shape = self._packed if accept.view == "object" else _metadata_packed(accept.version)
             line = _shared(f"packed {accept.view} {accept.version} ", shape, protobuf.frame)
@@ -142,42 +144,36 @@ class Representation:
             return JSON, Shown.line, error_line
         return JSON, _shared(f"metadata {accept.version} ", _metadata_json(accept.version), _json_line), error_line
 
-    def _row(self, item: Item, accept: Accepted, query: Mapping[str, str]) -> Any:
-        return self._table([_decode(item.body)], accept, query, {}, headers=False)["rows"][0]
-
-    def _table_line(self, accept: Accepted, query: Mapping[str, str]) -> Line:
-        include_object(query.get("includeObject", ""))
+    def _table_line(self, accept: Accepted, included: IncludeObject) -> Line:
         first = True
 
         def line(shown: Shown) -> bytes:
             nonlocal first
-            headers, first = first, False
-            document = _decode(shown.item.body)
-            meta = {"resourceVersion": str(shown.item.revision)}
-            rows = [] if shown.type == "BOOKMARK" else [document]
-            view = self._table(rows, accept, query, meta, headers=headers)
-            if shown.type == "BOOKMARK" and "annotations" in document["metadata"]:
-                view["rows"] = [{"cells": [], "object": partial_metadata(document)}]
+            item = shown.item
+            view = self._table(accept, {"resourceVersion": str(item.revision)}, headers=first)
+            first = False
+            if shown.type != "BOOKMARK":
+                view["rows"] = [self._row(item, accept, included)]
+            elif b'"annotations"' in item.body:  # what the bookmark says of itself must be told
+                view["rows"] = [{"cells": [], "object": msgspec.Raw(_metadata_json(accept.version)(item))}]
             return _json_line(shown.type, _encode(view))
 
         return line
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
-    def _table(
-        self,
-        documents: list[Any],
-        accept: Accepted,
-        query: Mapping[str, str],
-        meta: Mapping[str, Any],
-        *,
-        headers: bool = True,
-    ) -> dict[str, Any]:
-        include = include_object(query.get("includeObject", ""))
-        columns = self._resource.columns
-        return table(
-            documents, columns, time.time(), include=include, list_meta=meta, headers=headers, version=accept.version
-        )
+    def _table(self, accept: Accepted, meta: Mapping[str, Any], *, headers: bool = True) -> dict[str, Any]:
+        """A table without rows."""
+        return table((), self._resource.columns, 0.0, list_meta=meta, headers=headers, version=accept.version)
+
+    def _row(self, item: Item, accept: Accepted, included: IncludeObject) -> dict[str, Any]:
+        """One row; of its object the bytes are passed on."""
+        (row,) = table([_decode(item.body)], self._resource.columns, time.time(), include="None", headers=False)["rows"]
+        if included == "Metadata":
+            row["object"] = msgspec.Raw(_metadata_json(accept.version)(item))
+        elif included == "Object":
+            row["object"] = msgspec.Raw(item.body)
+        return row  # type: ignore[no-any-return]
 
     def _element(self, item: Item) -> bytes:
         """The item as its list and its envelope hold it, kept on the item."""
@@ -255,6 +251,11 @@ def _shared(key: str, shape: _Shape, framed: Callable[[str, bytes], bytes]) -> L
         return event.made(key, lambda item: framed(kind, shape(item)), kind)
 
     return line
+
+
+def _included(request: Request) -> IncludeObject:
+    """How much of its object a row of a table holds. Raises StatusError 400."""
+    return include_object(request.query.get("includeObject", "") if request.query_string else "")
 
 
 def _json_line(type: str, body: bytes) -> bytes:

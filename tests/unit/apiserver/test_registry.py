@@ -10,6 +10,7 @@ from tests.unit.apiserver.conftest import config_map, options, pod
 from proa.api.apps_v1.resources import DEPLOYMENTS
 from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, PODS
 from proa.apiserver import patching
+from proa.apiserver import registry as registry_module
 from proa.apiserver.admission import Attributes
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.options import ReadOptions, WatchOptions
@@ -394,3 +395,22 @@ async def test_a_written_object_is_shared_as_it_is_and_is_what_its_bytes_say(
 
 def relabelled(item: Item) -> dict[str, Any]:
     return {**read(item)["metadata"], "labels": {"a": "b"}}
+
+
+async def test_a_taken_generated_name_is_tried_again_with_another_but_not_for_ever(
+    maps: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = iter(["m-1", "m-1", "m-2", *["m-1"] * 8])
+    monkeypatch.setattr(registry_module, "generate_name", lambda base, random: next(names))
+
+    async def made() -> str:
+        document = {"metadata": {"generateName": "m-"}}
+        return str(read(await maps.create("default", document, options()))["metadata"]["name"])
+
+    assert [await made(), await made()] == ["m-1", "m-2"]
+    taken = await failure(made())
+    assert (taken.code, taken.reason, taken.retry_after) == (409, "AlreadyExists", 1)
+    assert taken.message == (
+        'configmaps "m-1" already exists, the server was not able to generate a unique name for the object'
+    )
+    assert list(names) == []

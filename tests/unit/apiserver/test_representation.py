@@ -298,3 +298,18 @@ async def test_discovery_is_negotiated(http: aiohttp.ClientSession, accept: str,
         assert (f";v={kind};" in answer.headers["Content-Type"]) is bool(kind)
     async with http.get("/apis", headers=accepting("text/html")) as answer:
         assert answer.status == 406
+
+
+async def test_the_end_of_the_initial_events_is_told_in_a_table_too(http: aiohttp.ClientSession) -> None:
+    query = {
+        "watch": "1",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "allowWatchBookmarks": "true",
+        "includeObject": "None",
+    }
+    async with http.get(MAPS, params=query, headers=viewing("Table")) as watch:
+        event = json.loads(await watch.content.readline())
+    (row,) = event["object"]["rows"]
+    assert event["type"] == "BOOKMARK"
+    assert row["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
