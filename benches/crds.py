@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psutil
 
 from benches import custom, load, subject
+from benches.clusters import UnusableError
 from benches.load import Endpoint
 from benches.measure import Figure, Report, median
 from benches.subject import Subject
@@ -26,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 async def run(options: argparse.Namespace) -> Report:
     count = options.crds
     if options.kubeconfig:
-        raise ValueError("only a server of our own can be started again: --kubeconfig makes no sense here")
+        raise UnusableError("only a server of our own can be started again: leave out --kubeconfig")
     async with subject.directory() as where:
         async with subject.own("server", where) as empty:
             before = psutil.Process(empty.pid).memory_info().rss
