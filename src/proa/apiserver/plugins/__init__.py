@@ -37,6 +37,7 @@ from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.apiserver.plugins.not_implemented import NotImplementedWarnings
 from proa.apiserver.plugins.owner_references_permission_enforcement import OwnerReferencesPermissionEnforcement
 from proa.apiserver.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
+from proa.apiserver.plugins.pod_node_selector import PodNodeSelector
 from proa.apiserver.plugins.pod_quality import PodQuality
 from proa.apiserver.plugins.pod_resize_validator import PodResizeValidator
 from proa.apiserver.plugins.pod_security import PodSecurity
@@ -62,6 +63,7 @@ PLUGINS: tuple[type[Any], ...] = (
     TaintNodesByCondition,
     AlwaysPullImages,
     PodSecurity,
+    PodNodeSelector,
     Priority,
     DefaultTolerationSeconds,
     EventRateLimit,
@@ -98,6 +100,7 @@ OPT_IN: frozenset[type[Any]] = frozenset(
         NamespaceAutoProvision,
         NamespaceExists,
         OwnerReferencesPermissionEnforcement,
+        PodNodeSelector,
     }
 )
 ALWAYS = frozenset({PodQuality, NotImplementedWarnings})

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from proa.aio.clock import VirtualClock, virtual_run
-from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, PODS, SERVICES
+from proa.api.core_v1 import Namespace
+from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, NAMESPACES, PODS, SERVICES
 from proa.apiserver.identity import ALLOW, NO_OPINION, AccessAttributes, Decision, User
 from proa.apiserver.plugins import default_plugins
 from proa.apiserver.plugins.always_pull_images import AlwaysPullImages
@@ -18,9 +19,10 @@ from proa.apiserver.plugins.limit_pod_hard_anti_affinity_topology import LimitPo
 from proa.apiserver.plugins.namespace_auto_provision import NamespaceAutoProvision
 from proa.apiserver.plugins.namespace_exists import NamespaceExists
 from proa.apiserver.plugins.owner_references_permission_enforcement import OwnerReferencesPermissionEnforcement
+from proa.apiserver.plugins.pod_node_selector import ANNOTATION, PodNodeSelector
 from proa.machinery.status import StatusError
 
-from .conftest import write
+from .conftest import made, write
 
 
 def pod(image: str, policy: str = "IfNotPresent") -> dict[str, Any]:
@@ -175,3 +177,45 @@ async def test_a_namespace_must_exist_or_is_made(context: PluginContext) -> None
     for _ in range(2):
         await NamespaceAutoProvision(context).mutate(attributes)
     await NamespaceExists(context).validate(attributes)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "asked", "merged", "refusal"),
+    [
+        (None, {}, {"zone": "a"}, ""),
+        ("disk=ssd, tier=gold", {"zone": "b"}, {"disk": "ssd", "tier": "gold", "zone": "b"}, ""),
+        ("", {"zone": "b"}, {"zone": "b"}, ""),
+        (None, {"zone": "b"}, {}, "pod node label selector conflicts with its namespace node label selector"),
+        ("disk=ssd", {"cpu": "fast"}, {}, "pod node label selector labels conflict with its namespace whitelist"),
+        ("disk", {}, {}, "invalid selector: 'disk'"),
+    ],
+)
+async def test_a_namespace_says_on_which_nodes_its_pods_run(
+    context: PluginContext, annotation: str | None, asked: Any, merged: Any, refusal: str
+) -> None:
+    selectors = {"clusterDefaultNodeSelector": "zone=a", "limited": "disk=ssd,tier=gold,zone=b,zone=a"}
+    if not refusal.endswith("whitelist"):
+        del selectors["limited"]
+    configuration = {"PodNodeSelector": {"podNodeSelectorPluginConfig": selectors}}
+    plugin = PodNodeSelector(replace(context, configuration=configuration))
+    annotations = {} if annotation is None else {ANNOTATION: annotation}
+    await context.client.create(NAMESPACES, made(Namespace, "limited", metadata={"annotations": annotations}))
+    attributes = write(PODS, {"metadata": {"name": "p"}, "spec": {"nodeSelector": dict(asked)}}, namespace="limited")
+
+    async def admit() -> None:
+        await plugin.mutate(attributes)
+        await plugin.validate(attributes)
+
+    if refusal:
+        with pytest.raises(StatusError, match=refusal):
+            await admit()
+        return
+    await admit()
+    assert attributes.document is not None
+    assert attributes.document["spec"]["nodeSelector"] == merged
+
+
+async def test_a_node_selector_that_makes_no_sense_is_an_error(context: PluginContext) -> None:
+    wrong = {"PodNodeSelector": {"podNodeSelectorPluginConfig": {"ns": "a=b=c"}}}
+    with pytest.raises(ConfigurationError, match=r"podNodeSelectorPluginConfig\.ns: invalid selector"):
+        PodNodeSelector(replace(context, configuration=wrong))
