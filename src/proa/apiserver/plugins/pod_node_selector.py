@@ -1,4 +1,4 @@
-"""PodNodeSelector (opt-in): a namespace says on which nodes its pods run; its configuration, which labels they may name.
+"""PodNodeSelector (opt-in): a namespace says on which nodes its pods run, the configuration which labels they may name.
 
 Source of the namespace's selector: its annotation, else `clusterDefaultNodeSelector` of the configuration; what may be
 named: the configuration's entry of the namespace.
