@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ from proa.apiserver.impersonation import forbidden, impersonate, is_attempted, w
 from proa.apiserver.reply import warning_headers
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.server import Request
+from proa.base.metrics import Samples
 from proa.machinery import status as failures
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,8 @@ class Access:
         self._known: dict[_Proof, _Known] = {}
         self._vouched: dict[User, _Known] = {}
         self._authenticated = 0
+        self._entered = self._rejected = self._allowed = 0
+        self._refused: dict[str, int] = {"denied": 0, "no-opinion": 0}
         self.witnesses: Witnesses | None = None
         self.audiences: tuple[str, ...] = ()
 
@@ -129,6 +132,7 @@ class Access:
         known = self._recalled(request)
         if known is None or known.user is ANONYMOUS:
             known = await self._identify(request, known)
+        self._entered += 1
         if self.witnesses is not None:
             request.witness = self.witnesses.begin(request, known.user, known.remarks.annotations)
         request.user = known.user
@@ -139,6 +143,7 @@ class Access:
         if is_attempted(request.headers):
             await self._impersonate(request)
             await self.authorize(request.user, info, request)
+            self._allowed += 1
             return
         generation = self._authorizer.generation
         if known.generation != generation or len(known.allowed) > _MOST:
@@ -154,6 +159,7 @@ class Access:
                 known.allowed[key] = decision
         elif request.witness is not None:
             request.witness.authorized(decision)
+        self._allowed += 1
 
     def _recalled(self, request: Request) -> _Known | None:
         """Who somebody is whose proof was seen a moment ago, or of whom a front proxy speaks; never waits."""
@@ -175,6 +181,7 @@ class Access:
             if known.user is ANONYMOUS and not self._anonymous.may(request.info.path):
                 raise failures.unauthorized()
         except failures.StatusError:
+            self._rejected += 1
             if self.witnesses is not None:
                 self.witnesses.unauthenticated(request)
             raise
@@ -200,6 +207,7 @@ class Access:
         if request is not None and request.witness is not None:
             request.witness.authorized(decision)
         if not decision.allowed:
+            self._refused["denied" if decision.verdict is Verdict.DENY else "no-opinion"] += 1
             raise forbidden(attributes, decision.reason)
         return decision
 
@@ -247,6 +255,25 @@ class Access:
         known = _Known(user, credentials.remarks, time.monotonic() + REMEMBERED)
         self._known[_proof(header, certificate)] = known
         return known
+
+    def samples(self) -> Iterator[Samples]:
+        """Who came and what they might, under upstream's names."""
+        attempts = {"success": self._entered, "failure": self._rejected}
+        yield Samples(
+            "authentication_attempts",
+            "Requests by whether who asks is known.",
+            "gauge",
+            ("result",),
+            (((result,), count) for result, count in attempts.items()),
+        )
+        decisions = {"allowed": self._allowed, **self._refused}
+        yield Samples(
+            "authorization_attempts_total",
+            "Requests by whether who asks may.",
+            "counter",
+            ("result",),
+            (((result,), count) for result, count in decisions.items()),
+        )
 
     def statistics(self) -> dict[str, int]:
         return {"identities": len(self._known), "authentications": self._authenticated}

@@ -356,6 +356,7 @@ class ApiServer:
         serve("/metrics", metrics_handler(self.families))
         self.families.computed(self.metrics.samples)
         self.families.computed(self._limiter.samples)
+        self.families.computed(self.access.samples)
         self.families.computed(lambda: storage_samples(self.catalog.counts(), self.catalog.watch_events()))
         self.families.computed(lambda: statistic_samples(self.statistics()))
         zpages = ZPages(lambda: self._dispatcher.paths, self.config.flags)

@@ -28,6 +28,7 @@ def make(server: ApiServer, arguments: ApiArguments, clock: Clock, random: Rando
         [*_log(arguments), *_webhook(server, arguments, random)],
         Bodies(server.resources),
         clock,
+        server.families,
     )
 
 

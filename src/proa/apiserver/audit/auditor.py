@@ -8,9 +8,10 @@ from typing import Protocol
 from proa.aio.clock import Clock
 from proa.apiserver.audit.bodies import Bodies
 from proa.apiserver.audit.events import Document, Event
-from proa.apiserver.audit.policy import NONE, Policy
+from proa.apiserver.audit.policy import LEVELS, NONE, Policy
 from proa.apiserver.identity import User
 from proa.apiserver.server import Request
+from proa.base.metrics import Metrics
 
 _NOBODY = User("")
 
@@ -26,11 +27,17 @@ class Backend(Protocol):
 class Auditor:
     """See `access.Witnesses`."""
 
-    def __init__(self, policy: Policy, backends: Sequence[Backend], bodies: Bodies, clock: Clock) -> None:
+    def __init__(
+        self, policy: Policy, backends: Sequence[Backend], bodies: Bodies, clock: Clock, metrics: Metrics
+    ) -> None:
         self._policy = policy
         self._backends = tuple(backends)
         self._bodies = bodies
         self._clock = clock
+        self._levels = metrics.counter(
+            "apiserver_audit_level_total", "Requests by how much of them is written down.", ("level",)
+        )
+        self._events = metrics.counter("apiserver_audit_event_total", "Events given to the audit log.").labels()
 
     def begin(self, request: Request, user: User, annotations: Mapping[str, str]) -> Event | None:
         """The witness of a request, None for one that is not written down."""
@@ -50,6 +57,7 @@ class Auditor:
 
     def _event(self, request: Request, user: User, annotations: Mapping[str, str]) -> Event | None:
         coverage = self._policy.coverage(user, request.info)
+        self._levels.labels(LEVELS[coverage.level]).inc()
         if coverage.level == NONE:
             return None
         return Event(
@@ -63,5 +71,6 @@ class Auditor:
         )
 
     def _write(self, event: Document) -> None:
+        self._events.inc()
         for each in self._backends:
             each.write(event)

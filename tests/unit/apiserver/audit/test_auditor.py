@@ -78,7 +78,7 @@ class Wire:
 async def audited(server: ApiServer, request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     rule = Rule(**getattr(request, "param", {"level": "Metadata"}))
     kept = Kept()
-    auditor = Auditor(Policy(rules=(rule,)), [kept], Bodies(server.resources), server.config.clock)
+    auditor = Auditor(Policy(rules=(rule,)), [kept], Bodies(server.resources), server.config.clock, server.families)
     server.install(authenticators=[Tokens()], authorizers=[OnlyMaps()], admission=[Annotates()])
     server.audit(auditor)
     await server.listen()
@@ -229,3 +229,19 @@ async def test_a_bug_is_written_down_as_a_panic(audited: Wire, monkeypatch: pyte
     assert await audited.send("GET", f"{MAPS}/m") == 500
     assert audited.stages() == ["RequestReceived", "Panic"]
     assert "oops" in audited.kept.events[-1]["responseStatus"]["message"]
+
+
+async def test_requests_are_counted_by_level_and_decision(audited: Wire) -> None:
+    await audited.send("GET", MAPS)
+    await audited.send("GET", "/api/v1/nodes")
+    await audited.send("GET", MAPS, token="wrong")
+    text = audited.server.families.exposition().decode()
+    for line in (
+        'apiserver_audit_level_total{level="Metadata"} 3.0',
+        "apiserver_audit_event_total 5.0",
+        'authentication_attempts{result="success"} 2.0',
+        'authentication_attempts{result="failure"} 1.0',
+        'authorization_attempts_total{result="allowed"} 1.0',
+        'authorization_attempts_total{result="no-opinion"} 1.0',
+    ):
+        assert line in text

@@ -29,7 +29,7 @@ class Component:
         self.kept = Kept()
         policy = Policy(rules=(Rule(level=level, omitStages=("RequestReceived",)),))
         server.install(authorizers=[OnlyMaps()], admission=[Annotates()])
-        server.audit(Auditor(policy, [self.kept], Bodies(server.resources), server.config.clock))
+        server.audit(Auditor(policy, [self.kept], Bodies(server.resources), server.config.clock, server.families))
         self.client: Client = server.client_for(ROBOT, "robot")
 
     @property
