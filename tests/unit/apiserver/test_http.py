@@ -112,6 +112,10 @@ async def test_an_administrator_may_act_as_somebody_else(http: aiohttp.ClientSes
         ("GET", "/api/v1/namespaces/default/pods/a/nothing", 404),
         ("DELETE", "/api/v1/namespaces/default/pods/a/status", 405),
         ("POST", "/api/v1/configmaps", 405),
+        ("OPTIONS", "/api/v1/configmaps", 405),
+        ("TRACE", "/api/v1/namespaces/default/configmaps/a", 405),
+        ("PUT", "/api/v1/namespaces/default/configmaps", 405),
+        ("PATCH", "/api/v1/namespaces/default/configmaps", 405),
         ("PATCH", "/api/v1/namespaces/default/configmaps/a", 415),
     ],
 )

@@ -113,6 +113,8 @@ class ResourceHandlers:
 
     async def update(self, request: Request) -> Response:
         info = request.info
+        if not info.name:
+            raise failures.method_not_allowed()
         document, raw = await self._body(request)
         options = write_options(request, raw, "UpdateOptions")
         item = await self._registry.update(info.namespace, info.name, document, options, info.subresource)
@@ -120,6 +122,8 @@ class ResourceHandlers:
 
     async def patch(self, request: Request) -> Response:
         info, registry = request.info, self._registry
+        if not info.name:
+            raise failures.method_not_allowed()
         kind = media_type(request.headers.get("Content-Type", ""))
         body = patching.parse_body(kind, await request.body())
         options = patch_options(request, kind)
