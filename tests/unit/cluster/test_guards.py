@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from tests.webhook_server import WebhookServer
 
 from proa.aio.clock import SystemClock
 from proa.apiserver.aggregation.trust import FrontProxy
@@ -208,3 +209,79 @@ async def test_a_browser_brings_its_token_among_the_protocols_of_a_websocket(api
     assert await code(token) == 401
     assert await code(token, token, "v5.channel.k8s.io") == 401
     assert await code("base64url.bearer.authorization.k8s.io.!", "v5.channel.k8s.io") == 401
+
+
+def kubeconfig(folder: Path, hook: WebhookServer, path: str) -> Path:
+    cluster = {"server": f"https://127.0.0.1:{hook.port}{path}", "certificate-authority-data": hook.ca_bundle}
+    document = {
+        "clusters": [{"name": "a", "cluster": cluster}],
+        "contexts": [{"name": "a", "context": {"cluster": "a"}}],
+        "current-context": "a",
+    }
+    written = folder / f"{path.strip('/')}.kubeconfig"
+    written.write_text(yaml.safe_dump(document))
+    return written
+
+
+async def test_webhooks_say_who_somebody_is_and_what_they_may(api: Api, tmp_path: Path) -> None:
+    def who(review: dict[str, Any]) -> dict[str, Any]:
+        known = review["spec"]["token"] == "secret"
+        user = {"username": "ann", "groups": ["team"]} if known else {}
+        return {**review, "status": {"authenticated": known, "user": user}}
+
+    def may(review: dict[str, Any]) -> dict[str, Any]:
+        on = review["spec"].get("resourceAttributes") or {}
+        return {**review, "status": {"allowed": on.get("resource") == "pods", "reason": "only pods"}}
+
+    async with WebhookServer({"/who": who, "/may": may}) as hook:
+        await api.start(
+            f"authentication-token-webhook-config-file={kubeconfig(tmp_path, hook, '/who')}",
+            "authorization-mode=Node,RBAC,Webhook",
+            f"authorization-webhook-config-file={kubeconfig(tmp_path, hook, '/may')}",
+            "authorization-webhook-version=v1",
+        )
+        bearer = {"Authorization": "Bearer secret"}
+        assert (await api.who(**bearer))["username"] == "ann"
+        assert (await api.request("GET", PODS, headers=bearer))[0] == 200
+        status, answer = await api.request("GET", "/api/v1/nodes", headers=bearer)
+        assert (status, answer["message"].endswith(": only pods")) == (403, True)
+        assert await api.who(Authorization="Bearer other") == {"code": 401}
+        rules = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": "a"}}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+        _, found = await api.request("POST", path, headers=bearer, body=rules)
+        assert found["status"]["incomplete"]
+        assert "webhook authorizer does not support user rule resolution" in found["status"]["evaluationError"]
+
+
+async def test_a_webhook_may_stand_before_the_others_and_have_conditions(api: Api, tmp_path: Path) -> None:
+    def deny(review: dict[str, Any]) -> dict[str, Any]:
+        return {**review, "status": {"allowed": False, "denied": True, "reason": "not today"}}
+
+    async with WebhookServer({"/deny": deny}) as hook:
+        webhook = {
+            "authorizedTTL": "5m",
+            "unauthorizedTTL": "30s",
+            "timeout": "3s",
+            "subjectAccessReviewVersion": "v1",
+            "matchConditionSubjectAccessReviewVersion": "v1",
+            "failurePolicy": "Deny",
+            "connectionInfo": {"type": "KubeConfigFile", "kubeConfigFile": str(kubeconfig(tmp_path, hook, "/deny"))},
+            "matchConditions": [{"expression": "request.user == 'ann'"}],
+        }
+        document = {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AuthorizationConfiguration",
+            "authorizers": [
+                {"type": "Webhook", "name": "first", "webhook": webhook},
+                {"type": "AlwaysAllow", "name": "rest"},
+            ],
+        }
+        (tmp_path / "authorization.yaml").write_text(yaml.safe_dump(document))
+        (tmp_path / "tokens.csv").write_text("a,ann,1\nb,bob,2\n")
+        await api.start(
+            f"authorization-config={tmp_path / 'authorization.yaml'}", f"token-auth-file={tmp_path / 'tokens.csv'}"
+        )
+        status, answer = await api.request("GET", PODS, headers={"Authorization": "Bearer a"})
+        assert (status, answer["message"].endswith(": not today")) == (403, True)
+        assert (await api.request("GET", PODS, headers={"Authorization": "Bearer b"}))[0] == 200
+        assert len(hook.seen) == 1
