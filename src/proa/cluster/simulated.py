@@ -61,7 +61,7 @@ class SimulatedCluster:
         name: str = "simulated",
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.settings = Settings(name=name, api_port=0, nodes=0, simulated_nodes=nodes)
+        self.settings = Settings(name=name, api_port=6443, nodes=0, simulated_nodes=nodes)
         self._random = Random(seed)
         self._behaviour = behaviour
         self._stack = AsyncExitStack()
@@ -179,9 +179,7 @@ class SimulatedCluster:
                 authority, Subject("kube-apiserver"), now, names=("localhost",), addresses=addresses, server=True
             )
             tls = serving(pair, authority.certificate)
-        return Trust(
-            root_ca=authority.certificate.decode(), token_key=new_private_key(), tls=tls, authority=authority
-        )
+        return Trust(root_ca=authority.certificate.decode(), token_key=new_private_key(), tls=tls, authority=authority)
 
 
 def _running(part: T | None) -> T:

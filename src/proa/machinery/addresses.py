@@ -13,6 +13,7 @@ from ipaddress import ip_address as parsed_address
 from proa.machinery.fields import quoted
 
 _NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_LINK_LOCAL_MULTICAST: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("224.0.0.0/24"), IPv6Network("ff02::/16"))
 _NO_NETWORK = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 
@@ -24,6 +25,21 @@ def ip_address(value: str) -> list[str]:
     if _address(value) is None:
         return ["must not have leading 0s"]
     return ["must not be an IPv4-mapped IPv6 address"] if _mapped(address) else []
+
+
+def endpoint_address(value: str) -> list[str]:
+    """An address somebody else can be reached at. Loopback addresses pass: a host without a network has no other."""
+    address = _address(_without_zeros(value))
+    if address is None:
+        return [_NO_ADDRESS]
+    problems = ip_address(value)
+    if address.is_unspecified:
+        problems.append(f"may not be unspecified ({value})")
+    if address.is_link_local:
+        problems.append("may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if any(address.version == each.version and address in each for each in _LINK_LOCAL_MULTICAST):
+        problems.append("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    return problems
 
 
 def canonical_ip_address(value: str) -> list[str]:

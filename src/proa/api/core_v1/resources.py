@@ -40,6 +40,7 @@ from proa.api.core_v1 import (
     ServiceList,
     columns,
 )
+from proa.api.core_v1.endpoints_strategy import EndpointsStrategy
 from proa.api.core_v1.quota_strategies import LimitRangeStrategy, ResourceQuotaStrategy
 from proa.api.core_v1.service_strategy import ServiceStrategy
 from proa.api.core_v1.storage_strategies import PersistentVolumeClaimStrategy, PersistentVolumeStrategy
@@ -102,6 +103,7 @@ ENDPOINTS = Resource(
     singular="endpoints",
     short_names=("ep",),
     columns=columns.ENDPOINTS,
+    strategy=EndpointsStrategy(),
 )
 
 EVENTS = Resource(

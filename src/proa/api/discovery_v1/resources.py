@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.discovery_v1 import EndpointSlice, EndpointSliceList, columns
+from proa.api.discovery_v1.strategies import EndpointSliceStrategy
 from proa.machinery.resource import Resource
 
 ENDPOINT_SLICES = Resource(
@@ -14,6 +15,7 @@ ENDPOINT_SLICES = Resource(
     singular="endpointslice",
     has_generation=True,
     columns=columns.ENDPOINT_SLICES,
+    strategy=EndpointSliceStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (ENDPOINT_SLICES,)
