@@ -200,6 +200,11 @@ class Request:
         return self._audit_id
 
     @property
+    def annotations(self) -> dict[str, str]:
+        """Of its audit event, to be added to; of none when it is not written down."""
+        return {} if self.witness is None else self.witness.annotations
+
+    @property
     def keep_alive(self) -> bool:
         return not self._message.should_close
 

@@ -104,7 +104,8 @@ class Proxies:
         info = request.info
         declared = registry.resource.subresource(info.subresource)
         asked = connect_options(declared, request.query_string, unquote(info.rest))
-        await registry.admit("CONNECT", info.subresource, info.namespace, info.name, asked, WriteOptions(request.user))
+        options = WriteOptions(request.user, annotations=request.annotations)
+        await registry.admit("CONNECT", info.subresource, info.namespace, info.name, asked, options)
 
     async def _is_pod(self, namespace: str, address: str) -> bool:
         """Endpoints are anybody's to write who may; what they name must be a pod to be proxied to."""

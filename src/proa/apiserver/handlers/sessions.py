@@ -129,7 +129,7 @@ class PodSessions:
             await self._may(request.user, info._replace(verb="create"))
         asked = connect_options(self._pods.resource.subresource(info.subresource), request.query_string)
         pod = await self._pod(info.namespace, info.name)
-        options = WriteOptions(request.user)
+        options = WriteOptions(request.user, annotations=request.annotations)
         await self._pods.admit("CONNECT", info.subresource, info.namespace, info.name, asked, options)
         if not pod["spec"].get("nodeName"):
             raise failures.bad_request(f"pod {info.name} does not have a host assigned")
