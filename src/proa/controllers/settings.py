@@ -11,8 +11,9 @@ from proa.pki.tokens import TokenSigner
 @dataclass(frozen=True, slots=True)
 class Settings:
     """root_ca: PEM bundle by which pods know the API server. token_signer: signs tokens that live in Secrets, None to
-    leave such Secrets alone. authority: signs certificates, None to sign none. cluster_cidrs: pod addresses, one network
-    a family, none to leave spec.podCIDR of nodes alone. node_prefix: prefix length of a node's share, by IP version.
+    leave such Secrets alone. authority: signs certificates, None to sign none. cluster_cidrs: pod addresses, one
+    network a family, none to leave spec.podCIDR of nodes alone. node_prefix: prefix length of a node's share, by IP
+    version.
 
     node_grace: seconds without heartbeat until a node is unreachable; node_startup_grace: until its first one.
     node_evictions: nodes a second whose pods are evicted. terminated_pods: how many ended pods are kept.
