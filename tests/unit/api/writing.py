@@ -8,11 +8,10 @@ from proa.machinery.decode import to_typed
 from proa.machinery.default import defaulter_of
 from proa.machinery.fields import ErrorList
 from proa.machinery.resource import Resource
-from proa.machinery.schema import schema_of
 
 
 def defaulted(resource: Resource[Any], document: dict[str, Any]) -> dict[str, Any]:
-    defaulter_of(schema_of(resource.type))(document)
+    defaulter_of(resource.schema)(document)
     assert resource.strategy is not None
     resource.strategy.default(document)
     return document
