@@ -219,6 +219,7 @@ class ApiServer:
         """End watches, let other requests finish, close connections and caches; the store is its owner's."""
         self._ready = False
         self.catalog.end_watches()
+        self._proxy.end_streams()
         await self._http.stop()
         self._deadlines.close()
         await self._limiter.close()

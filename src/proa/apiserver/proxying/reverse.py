@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -105,15 +106,29 @@ class ReverseProxy:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
-        self._open = 0
+        self._closed = False
+        self._open: WeakSet[aiohttp.ClientResponse | Tunnel] = WeakSet()
+
+    def end_streams(self) -> None:
+        """Cut what is passed on now; what has no answer yet may still get one."""
+        for each in list(self._open):
+            each.close()
 
     async def close(self) -> None:
+        """Cut everything; nothing more is passed on."""
+        self._closed = True
+        self.end_streams()
         if self._session is not None:
             await self._session.close()
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """Connections to any number of targets. Nothing that one client's request brings back stays for another's."""
+        """Connections to any number of servers. Nothing that one client's request brings back stays for another's.
+
+        Raises StatusError 503 when the proxy is closed.
+        """
+        if self._closed:
+            raise failures.service_unavailable("the server is stopping")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS, ttl_dns_cache=10),
@@ -139,7 +154,9 @@ class ReverseProxy:
             path = f"{path}?{request.query_string}"
         try:
             if "Upgrade" in request.headers and "upgrade" in request.headers.get("Connection", "").lower():
-                return await upgrade(request, backend, path, headers, _CONNECT_SECONDS)
+                tunnel = await upgrade(request, backend, path, headers, _CONNECT_SECONDS)
+                self._open.add(tunnel)
+                return tunnel
             response = await self.session.request(
                 request.method,
                 URL(backend.base + path, encoded=True),
@@ -155,6 +172,7 @@ class ReverseProxy:
             raise failures.service_unavailable(
                 f"error trying to reach service: {str(error) or type(error).__name__}"
             ) from None
+        self._open.add(response)
         relayed = Relayed(response.status, response.reason or "", returned(response.headers.items()), response)
         return relayed if links is None else await _rewritten(relayed, response, links)
 

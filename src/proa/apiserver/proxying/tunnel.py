@@ -44,6 +44,10 @@ class Tunnel:
         self._writer = writer
         self._request: Request | None = None
 
+    def close(self) -> None:
+        """End it."""
+        self._writer.close()
+
     async def prepare(self, request: Request) -> None:
         self._request = request
 

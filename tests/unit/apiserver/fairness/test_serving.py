@@ -275,6 +275,27 @@ async def test_what_waits_runs_when_others_have_ended(served: Served) -> None:
     assert await served.metric(waiting, priority_level="queued") == 0
 
 
+async def test_who_is_given_up_while_waiting_leaves_its_place(served: Served) -> None:
+    await own_level(served, "queued", 1, {"type": "Queue", "queuing": {"queues": 1, "handSize": 1}})
+
+    async def seats() -> float:
+        return await served.metric("apiserver_flowcontrol_nominal_limit_seats", priority_level="queued")
+
+    limit = int(await eventually(seats))
+    running = [asyncio.create_task(served.get("/slow", NOBODY)) for _ in range(limit)]
+
+    async def full() -> bool:
+        return served.entered == limit
+
+    await eventually(full)
+    assert (await served.get("/slow", NOBODY, timeout="50ms"))[0] == 504
+    assert await served.metric("apiserver_flowcontrol_current_inqueue_requests", priority_level="queued") == 0
+    assert await served.metric("apiserver_flowcontrol_rejected_requests_total", reason="cancelled") == 1
+    served.gate.set()
+    assert {status for status, _, _ in await asyncio.gather(*running)} == {200}
+    assert (served.entered, (await served.get("/slow", NOBODY))[0]) == (limit, 200)
+
+
 async def test_who_waits_too_long_is_turned_away(store: MemoryStore) -> None:
     async with serving(store, RequestLimits(1, 0, seconds=0.8)) as served:
         await own_level(served, "queued", 1, {"type": "Queue", "queuing": {"queues": 1, "handSize": 1}})

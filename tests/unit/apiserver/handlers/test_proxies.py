@@ -86,12 +86,16 @@ async def backend() -> AsyncIterator[Backend]:
 
 
 @pytest.fixture
+def server(store: MemoryStore) -> ApiServer:
+    return ApiServer(Config(store, port=0, kubelet_tls=ssl.create_default_context()))
+
+
+@pytest.fixture
 async def http(
-    store: MemoryStore, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    server: ApiServer, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of a server with one running pod, one service and one node, all at the backend's address."""
     monkeypatch.setattr(proxies, "is_public", lambda address: address == "127.0.0.1")
-    server = ApiServer(Config(store, port=0, kubelet_tls=ssl.create_default_context()))
     await server.load()
     server.install(authenticators=[Tokens()])
     await server.listen()
@@ -259,6 +263,18 @@ async def test_a_stream_arrives_as_it_is_sent_and_ends_with_the_client(
         assert not backend.gone.is_set()
     answer.close()
     await asyncio.wait_for(backend.gone.wait(), 5)
+
+
+async def test_a_stopping_server_does_not_wait_for_what_it_passes_on(
+    http: aiohttp.ClientSession, server: ApiServer, backend: Backend
+) -> None:
+    async with http.get(f"{POD}/a/proxy/slowly") as answer:
+        assert await answer.content.readany() == b"first"
+        began = asyncio.get_running_loop().time()
+        await server.stop()
+        assert asyncio.get_running_loop().time() - began < 1.5
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.read()
 
 
 @pytest.mark.parametrize(
