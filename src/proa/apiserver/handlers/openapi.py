@@ -69,6 +69,15 @@ class OpenApiHandlers:
 
     async def index(self, request: Request) -> Response:
         """/openapi/v3"""
+        tags = None
+        while tags is None:
+            tags = await self._tags()
+        remote = {path_of(*key): path for key, path in self._aggregator.openapi_paths().items()}
+        return await self._reply(request, "v3", lambda: _index(tags, remote))
+
+    async def _tags(self) -> dict[tuple[str, str], str] | None:
+        """The hash of each group version's document; None when what is served has changed since it was begun."""
+        known = self._made
         tags: dict[tuple[str, str], str] = {}
         for version, resources in self._versions().items():
             if all(each.custom for each in resources):
@@ -76,8 +85,7 @@ class OpenApiHandlers:
                 tags[version] = (await self._body(f"sources {version}", partial(_sources, resources), version))[1]
             else:
                 tags[version] = (await self._body(_name(*version), partial(self._document_v3, *version), version))[1]
-        remote = {path_of(*key): path for key, path in self._aggregator.openapi_paths().items()}
-        return await self._reply(request, "v3", lambda: _index(tags, remote))
+        return tags if known is self._made else None
 
     async def group(self, request: Request) -> Response:
         """/openapi/v3/api/v1, /openapi/v3/apis/<group>/<version>"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -83,6 +84,25 @@ async def test_a_version_that_is_served_no_more_is_published_no_more(client: Cli
         return "apis/example.com/v2" not in (await client.document("GET", "/openapi/v3"))["paths"]
 
     await eventually(gone)
+
+
+async def test_an_index_asked_for_while_a_definition_arrives_is_not_kept(client: Client, define: Define) -> None:
+    async def asking() -> None:
+        while True:
+            await client.document("GET", "/openapi/v3")
+            await asyncio.sleep(0)
+
+    # The first index takes longest to make, and the definition is established before it is.
+    asked = [asyncio.create_task(asking()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await define(definition("things", version(schema=SCHEMA)))
+
+    async def listed() -> bool:
+        return "apis/example.com/v1" in (await client.document("GET", "/openapi/v3"))["paths"]
+
+    await eventually(listed)
+    for each in asked:
+        each.cancel()
 
 
 async def test_a_definition_that_is_going_lets_nothing_be_made(client: Client, define: Define) -> None:
