@@ -12,6 +12,7 @@ import pytest
 from proa.api.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionCondition
 from proa.api.apiextensions_v1.strategies import CustomResourceDefinitionStrategy
 from proa.machinery.fields import ErrorList
+from proa.machinery.status import StatusError
 from proa.pki.certificates import create_authority
 
 STRATEGY = CustomResourceDefinitionStrategy()
@@ -224,3 +225,24 @@ def test_authorities_of_a_converter_may_be_filled_in_later_but_not_spoiled() -> 
     assert errors_of(converted_by(b"\n"), converted_by(good)) == []
     [wrong] = errors_of(converted_by(b"nonsense"), converted_by(good))
     assert wrong.startswith("spec.conversion.webhookClientConfig.caBundle: Invalid value:")
+
+
+def defaulted(schema: dict[str, Any]) -> dict[str, Any]:
+    document = msgspec.json.decode(msgspec.json.encode(crd(schema)))
+    STRATEGY.default(document)
+    found: dict[str, Any] = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return found
+
+
+def test_schemas_of_items_are_brought_to_their_shape_too() -> None:
+    below = {"type": "object", "properties": {"b": {"type": "string", "odd": 1}}, "odd": 2, "nullable": None}
+    found = defaulted(with_spec(a={"type": "array", "items": below}))
+    items = found["properties"]["spec"]["properties"]["a"]["items"]
+    assert items == {"type": "object", "properties": {"b": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("items", [{"type": 5}, {"type": "object", "properties": []}, 7, {"pattern": {}}])
+def test_what_can_be_no_schema_is_refused(items: Any) -> None:
+    with pytest.raises(StatusError) as refused:
+        defaulted(with_spec(a={"type": "array", "items": items}))
+    assert refused.value.code == 400

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from proa.api.apiextensions_v1 import CustomResourceDefinition, validation
-from proa.machinery.fields import ErrorList, quoted
+from proa.api.apiextensions_v1.nested import settle
+from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.strategy import DefaultStrategy
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -24,6 +25,10 @@ class CustomResourceDefinitionStrategy(DefaultStrategy):
                 names["singular"] = kind.lower()
             if not names.get("listKind") and kind:
                 names["listKind"] = kind + "List"
+        for position, version in enumerate(spec.get("versions") or ()):
+            schema = (version.get("schema") or {}).get("openAPIV3Schema")
+            if schema is not None:
+                settle(schema, Path("spec", "versions").index(position).child("schema", "openAPIV3Schema"))
 
     def prepare_for_create(self, document: dict[str, Any]) -> None:
         document["status"] = {"storedVersions": _storage(document)}

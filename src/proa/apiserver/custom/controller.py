@@ -32,10 +32,11 @@ class DefinitionController(Controller):
     name = "customresourcedefinitions"
     workers = 10
 
-    def __init__(self, context: Context, served: Served) -> None:
+    def __init__(self, context: Context, served: Served, serve: Callable[[CustomResourceDefinition], None]) -> None:
         super().__init__(context)
         self._definitions = context.informer(CUSTOM_RESOURCE_DEFINITIONS)
         self._served = served
+        self._serve = serve
         self._waits: dict[str, float] = {}
 
     @property
@@ -63,7 +64,10 @@ class DefinitionController(Controller):
         status = status_of(crd, self._others(crd), self._time())
         if status == crd.status:
             return DONE
-        await self.client.update(CUSTOM_RESOURCE_DEFINITIONS, replace(crd, status=status), subresource="status")
+        accepted = replace(crd, status=status)
+        # Served first: whoever reads that it is established may use it.
+        self._serve(accepted)
+        await self.client.update(CUSTOM_RESOURCE_DEFINITIONS, accepted, subresource="status")
         return Outcome(note="status")
 
     async def _clean_up(self, crd: CustomResourceDefinition) -> Outcome:

@@ -72,7 +72,7 @@ class CustomResources:
         self._served: dict[str, tuple[object, Definition]] = {}
         self._informer = informers.informer(CUSTOM_RESOURCE_DEFINITIONS)
         context = Context(client, informers, Events(client, clock), clock)
-        self._runner = ControllerRunner(DefinitionController(context, self.resources_of))
+        self._runner = ControllerRunner(DefinitionController(context, self.resources_of, self._follow))
         self._stop: Callable[[], None] | None = None
 
     async def start(self) -> None:
@@ -92,14 +92,23 @@ class CustomResources:
         return found[1].resources if found is not None else ()
 
     def _changed(self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None) -> None:
-        name = (new or old).metadata.name  # type: ignore[union-attr]
-        before = self._served.get(name)
-        if new is None or not is_true(new, ESTABLISHED):
-            if before is not None:
-                del self._served[name]
-                self._server.withdraw(before[1].resources)
+        if new is not None:
+            self._follow(new)
+        elif old is not None:
+            self._withdraw(old.metadata.name)
+
+    def _withdraw(self, name: str) -> None:
+        before = self._served.pop(name, None)
+        if before is not None:
+            self._server.withdraw(before[1].resources)
+
+    def _follow(self, new: CustomResourceDefinition) -> None:
+        """Serve what a definition says now, if that is not what is served already."""
+        name = new.metadata.name
+        if not is_true(new, ESTABLISHED):
+            self._withdraw(name)
             return
-        meaning = _meaning(new)
+        before, meaning = self._served.get(name), _meaning(new)
         if before is not None and before[0] == meaning:
             return
         try:
