@@ -100,8 +100,8 @@ def _check(options: ReadOptions) -> None:
 async def list_items(cache: WatchCache, prefix: str, options: ReadOptions, matches: Matches | None) -> ItemList:
     """One page of what is under `prefix`. `matches`: None for everything.
 
-    Raises StatusError: 400, 422 for contradicting options, 410 when the revision is compacted (with a token to go on from
-    there all the same), 504 when it has not happened.
+    Raises StatusError: 400, 422 for contradicting options, 410 when the revision is compacted (with a token to go on
+    from there all the same), 504 when it has not happened.
     """
     if options is not _PLAIN:
         _check(options)
