@@ -37,15 +37,11 @@ from proa.cluster.addresses import host_address
 from proa.cluster.api_arguments import ApiArguments
 from proa.cluster.auditing import make as make_auditor
 from proa.cluster.credentials import FRONT_PROXY, Credentials, is_api_server
-from proa.cluster.dns_endpoints import DnsEndpointsController
 from proa.cluster.guards import make as make_guards
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
 from proa.control.controller import Context
-from proa.control.manager import ControllerManager
 from proa.control.metrics import queue_samples
-from proa.controllers.registry import controllers
-from proa.controllers.settings import Settings as ControllerSettings
 from proa.dns.service import cluster_service
 from proa.machinery.status import StatusError, is_not_found
 from proa.pki.certificates import KeyPair
@@ -54,6 +50,7 @@ from proa.store.protocol import Store
 
 if TYPE_CHECKING:
     from proa.client.protocol import Client
+    from proa.control.manager import ControllerManager
     from proa.kubelet.simulated import SimulatedNodes
     from proa.runtime.fake import Behaviour
     from proa.runtime.protocol import ContainerConfig
@@ -244,7 +241,12 @@ async def start_control(
     stack: AsyncExitStack,
     report: Report,
 ) -> Control:
-    """Controllers and scheduler, each with its own identity."""
+    """Controllers and scheduler, each with its own identity. Imported here: the API waits for none of them."""
+    from proa.cluster.dns_endpoints import DnsEndpointsController
+    from proa.control.manager import ControllerManager
+    from proa.controllers.registry import controllers
+    from proa.controllers.settings import Settings as ControllerSettings
+
     issuer = ApiArguments.of(settings.api_arguments).service_account_issuer[0]
     control = ControllerSettings(
         root_ca=trust.root_ca,
