@@ -11,7 +11,20 @@ import pytest
 from proa.machinery.declare import Object
 from proa.machinery.descriptions import of_package, package_of
 
-PACKAGES = ("proa.machinery", "proa.api.core_v1", "proa.api.apps_v1", "proa.api.batch_v1")
+PACKAGES = (
+    "proa.machinery",
+    "proa.api.admissionregistration_v1",
+    "proa.api.apiextensions_v1",
+    "proa.api.apps_v1",
+    "proa.api.autoscaling_v1",
+    "proa.api.autoscaling_v2",
+    "proa.api.batch_v1",
+    "proa.api.core_v1",
+    "proa.api.networking_v1",
+    "proa.api.policy_v1",
+    "proa.api.rbac_v1",
+    "proa.api.storage_v1",
+)
 
 # What means the same in every object, and is said once for all of them (`metadata` by its type).
 ENVELOPE = {"apiVersion", "kind", "metadata"}
