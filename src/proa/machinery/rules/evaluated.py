@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from proa.lang.cel.environment import Budget, Program
-from proa.lang.cel.errors import BudgetError, CelError, EvaluationError
+from proa.lang.cel.errors import BudgetError, CelError, EvaluationError, no_such_overload
 from proa.lang.cel.steps import EXCEEDED
 from proa.lang.cel.values import NONE, Optional
 from proa.machinery.declare import UNSET
 from proa.machinery.expressions.environment import BUDGET, LONGEST_MESSAGE
 from proa.machinery.fields import ROOT, ErrorList, FieldError, Path, quoted
 from proa.machinery.rules.compiled import OLD_SELF, SELF, NodeRules, Rule, compiled
+from proa.machinery.rules.views import Show
 from proa.machinery.structural.tree import Document, Node
 
 log = logging.getLogger(__name__)
@@ -180,19 +181,23 @@ class _Walk:
     def _evaluate(self, rules: NodeRules, value: Any, old: Any, path: Path, before: _Old | None) -> None:
         if self._budget.remaining <= 0:
             raise self._stop(path, rules.node, _OUT_OF_BUDGET)
-        show = rules.show
-        variables: dict[str, Any] = {SELF: value if show is None else show(value)}
-        optional = variables
+        shown, wrong = _shown(rules.show, value)
+        variables: dict[str, Any] = {SELF: shown}
+        optional, old_wrong = variables, None
         if rules.sees_old:
             optional = {**variables, OLD_SELF: NONE}
             if old is not None:
-                variables[OLD_SELF] = old if show is None else show(old)
+                variables[OLD_SELF], old_wrong = _shown(rules.show, old)
                 optional[OLD_SELF] = Optional(variables[OLD_SELF])
         for rule in rules.rules:
             if rule.program is None:
                 if rule.error:
                     self._errors.invalid(_field(path), rules.node.type, f"rule compile error: {rule.error}")
             elif not (rule.transition and old is None and not rule.optional_old):
+                error = wrong or (old_wrong if rule.transition else None)
+                if error is not None:
+                    self._errors.invalid(_field(path), rules.node.type, _failure(error, rule))
+                    continue
                 seen = optional if rule.optional_old else variables
                 self._ask(rule, rule.program, seen, rules.node, value, path, before)
 
@@ -207,7 +212,7 @@ class _Walk:
         before: _Old | None,
     ) -> None:
         try:
-            holds = program.evaluate(variables, self._budget)
+            holds = _evaluated(program, variables, self._budget)
         except BudgetError as error:
             if self._budget.remaining < 0:
                 raise self._stop(path, node, _OUT_OF_BUDGET) from None
@@ -227,7 +232,7 @@ class _Walk:
     def _message(self, rule: Rule, variables: Mapping[str, Any], node: Node, path: Path) -> str:
         if rule.message is not None:
             try:
-                return _checked(rule.message.evaluate(variables, self._budget))
+                return _checked(_evaluated(rule.message, variables, self._budget))
             except BudgetError as error:
                 if str(error) == EXCEEDED:
                     why = (
@@ -245,6 +250,25 @@ class _Walk:
     def _stop(self, path: Path, node: Node, why: str) -> _Stop:
         self._errors.invalid(_field(path), node.type, why)
         return _Stop()
+
+
+def _shown(show: Show | None, value: Any) -> tuple[Any, EvaluationError | None]:
+    """The value as its schema means it, or why it has no such meaning: stored ones may be older than their schema."""
+    if show is None:
+        return value, None
+    try:
+        return show(value), None
+    except EvaluationError as error:
+        return None, error
+
+
+def _evaluated(program: Program, variables: Mapping[str, Any], budget: Budget) -> Any:
+    """What a program says. Values that are not what their schema promises are no operands of anything."""
+    try:
+        return program.evaluate(variables, budget)
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        log.debug("a value is not what its schema says: %r", error)
+        raise no_such_overload() from error
 
 
 def _failure(error: EvaluationError, rule: Rule) -> str:

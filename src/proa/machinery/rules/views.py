@@ -32,11 +32,24 @@ def view_of(node: Node, *, root: bool = False) -> Show | None:
         case "number":
             return _double
         case "array" if node.items is not None:
-            return _list(node, node.items)
+            return _expecting(list, "an array", "array", _list(node, node.items))
         case "object":
-            return _object(with_metadata(node) if root or node.embedded else node)
+            made = _object(with_metadata(node) if root or node.embedded else node)
+            return _expecting(Mapping, "a map", "object", made)
         case _:
             return None
+
+
+def _expecting(kind: type, what: str, of: str, show: Show | None) -> Show | None:
+    if show is None:
+        return None
+
+    def checked(value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise EvaluationError(f"invalid data, expected {what} for the provided schema with type={of}")
+        return show(value)
+
+    return checked
 
 
 def _double(value: Any) -> Any:

@@ -276,3 +276,36 @@ def test_rules_of_elements_cost_as_often_as_there_can_be_elements() -> None:
     assert "contributed to estimated rule cost total" in rest[0]
     assert "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget" in rest[1]
     assert problems_of(schema(maxItems=100)) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "old", "error"),
+    [
+        (
+            {"type": "string", "format": "date-time"},
+            "2024-01-02T03:04:05Z",
+            "never",
+            "Invalid date-time formatted string never evaluating rule: self == oldSelf",
+        ),
+        (
+            {"type": "object", "properties": {"x-y": INTEGER}},
+            {"x-y": 1},
+            "text",
+            "invalid data, expected a map for the provided schema with type=object evaluating rule: self == oldSelf",
+        ),
+        (
+            {"type": "array", "x-kubernetes-list-type": "set", "items": STRING},
+            ["a"],
+            1,
+            "invalid data, expected an array for the provided schema with type=array evaluating rule: self == oldSelf",
+        ),
+    ],
+)
+def test_a_stored_value_that_is_older_than_its_schema_fails_the_rule(
+    schema: dict[str, Any], value: Any, old: Any, error: str
+) -> None:
+    found = errors_of(
+        spec({"a": schema | {"x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}), {"a": value}, {"a": old}
+    )
+    assert len(found) == 1
+    assert error in found[0]
