@@ -54,11 +54,11 @@ def test_a_watch_sends_headers_once() -> None:
     assert table.table([DOCUMENT], (), NOW, headers=False)["columnDefinitions"] == []
 
 
-def test_a_date_that_is_none_is_said_to_be_unknown() -> None:
+def test_a_date_that_is_absent_has_an_empty_cell_and_one_that_is_none_is_told_as_such() -> None:
     def cell(value: Any) -> Any:
         return table.table([DOCUMENT], (Column("D", lambda _: value, "date"),), NOW)["rows"][0]["cells"][0]
 
-    assert (cell(None), cell("<unknown>"), cell("soon")) == ("<unknown>", "<unknown>", "<invalid>")
+    assert (cell(None), cell("<unknown>"), cell("soon")) == (None, "<unknown>", "<invalid>")
 
 
 def test_what_to_include_is_one_of_three() -> None:
