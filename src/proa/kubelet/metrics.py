@@ -14,6 +14,7 @@ from proa.runtime.protocol import ContainerState
 if TYPE_CHECKING:
     from proa.kubelet.kubelet import Kubelet
 
+
 class KubeletMetrics:
     """The metrics of all nodes this process is."""
 
