@@ -27,10 +27,12 @@ PACKAGES = (
     "proa.api.core_v1",
     "proa.api.discovery_v1",
     "proa.api.events_v1",
+    "proa.api.flowcontrol_v1",
     "proa.api.networking_v1",
     "proa.api.node_v1",
     "proa.api.policy_v1",
     "proa.api.rbac_v1",
+    "proa.api.resource_v1",
     "proa.api.scheduling_v1",
     "proa.api.storage_v1",
 )
