@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,13 +22,12 @@ from proa.control.controller import Context, Controller
 from proa.control.freshness import OwnWrites
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.ownership import Claims, OrphanTrigger
-from proa.control.pods import says_namespace_terminates
+from proa.control.pods import PodControl, says_namespace_terminates
 from proa.control.revisions import Revisions, hashes
 from proa.control.status import update_status_if_changed
 from proa.control.triggers import For, Maps, Owns, Trigger
 from proa.controllers.daemonset.placement import node_of, pod_for
 from proa.controllers.daemonset.plan import plan, status
-from proa.machinery.status import is_not_found
 from proa.rules.pods import available_in
 
 BURST = 250
@@ -50,6 +49,7 @@ class DaemonSetController(Controller):
         self._history_writes = OwnWrites(context.informer(CONTROLLER_REVISIONS), context.clock)
         self._writes = OwnWrites(self._pods, context.clock)
         self._events = context.recorder("daemonset-controller")
+        self._control = PodControl(self.client, self._writes, self._events)
         self._ended: dict[tuple[str, str], tuple[int, float]] = {}
 
     @property
@@ -128,7 +128,7 @@ class DaemonSetController(Controller):
         gone = {pod.metadata.uid: pod for pod in delete if pod.metadata.uid not in held}
         async with asyncio.TaskGroup() as group:
             for pod in list(gone.values())[:BURST]:
-                group.create_task(self._delete(key, daemon_set, pod))
+                group.create_task(self._control.delete(key, daemon_set, pod))
         places = iter(create[:BURST])
         if create:
             try:
@@ -152,25 +152,5 @@ class DaemonSetController(Controller):
         self._history_writes.forget(key)
         self._ended = {known: value for known, value in self._ended.items() if known[0] != key}
 
-    async def _create(self, key: str, daemon_set: DaemonSet, places: Any, revision: str) -> None:
-        pod = pod_for(daemon_set, next(places), revision)
-        try:
-            created = await self.client.create(PODS, pod)
-        except ProaError as error:
-            if not says_namespace_terminates(error):
-                self._events.warning(daemon_set, "FailedCreate", f"Error creating: {error}")
-            raise
-        self._writes.wrote(key, created)
-        self._events.normal(daemon_set, "SuccessfulCreate", f"Created pod: {created.metadata.name}")
-
-    async def _delete(self, key: str, daemon_set: DaemonSet, pod: Pod) -> None:
-        meta = pod.metadata
-        try:
-            await self.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid)
-        except ProaError as error:
-            if is_not_found(error):
-                return
-            self._events.warning(daemon_set, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self._writes.deleted(key, pod)
-        self._events.normal(daemon_set, "SuccessfulDelete", f"Deleted pod: {meta.name}")
+    async def _create(self, key: str, daemon_set: DaemonSet, places: Iterator[str], revision: str) -> None:
+        await self._control.create(key, daemon_set, pod_for(daemon_set, next(places), revision))

@@ -23,7 +23,7 @@ from proa.control.controller import Context, Controller
 from proa.control.freshness import OwnWrites
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.ownership import Claims, OrphanTrigger
-from proa.control.pods import says_namespace_terminates
+from proa.control.pods import PodControl, says_namespace_terminates
 from proa.control.status import find_condition, set_condition, update_status_if_changed
 from proa.control.triggers import For, Maps, Owns, Trigger
 from proa.controllers.job import indexes, verdict
@@ -40,7 +40,6 @@ from proa.controllers.job.tally import (
 )
 from proa.controllers.job.tracking import release
 from proa.controllers.job.verdict import Verdict
-from proa.machinery.status import is_not_found
 from proa.machinery.timestamps import format_time
 from proa.rules.pods import is_pod_ready
 
@@ -70,6 +69,7 @@ class JobController(Controller):
         self._claims = Claims(self.client, JOBS, PODS, self._pods)
         self._writes = OwnWrites(self._pods, context.clock)
         self._events = context.recorder("job-controller")
+        self._control = PodControl(self.client, self._writes, self._events)
         self._failures: dict[str, _Failures] = {}
 
     @property
@@ -190,32 +190,15 @@ class JobController(Controller):
             self._failures[key] = _Failures(before.count + len(found.new_failed), last)
 
     async def _create(self, key: str, job: Job, found: Tally, places: Iterator[int | None]) -> None:
-        pod = new_pod(job, found, next(places))
-        try:
-            created = await self.client.create(PODS, pod)
-        except ProaError as error:
-            if not says_namespace_terminates(error):
-                self._events.warning(job, "FailedCreate", f"Error creating: {error}")
-            raise
-        self._writes.wrote(key, created)
-        found.active.append(created)
-        self._events.normal(job, "SuccessfulCreate", f"Created pod: {created.metadata.name}")
+        found.active.append(await self._control.create(key, job, new_pod(job, found, next(places))))
 
     async def _delete(self, key: str, job: Job, found: Tally, pods: Sequence[Pod], *, counted: bool) -> None:
         """Delete; `counted`: as failures of the Job. What nobody is to count is released first."""
 
         async def delete(pod: Pod) -> None:
-            meta = pod.metadata
-            if not counted and TRACKING in meta.finalizers:
+            if not counted and TRACKING in pod.metadata.finalizers:
                 await release(self.client, pod)
-            try:
-                await self.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid)
-            except ProaError as error:
-                if not is_not_found(error):
-                    self._events.warning(job, "FailedDelete", f"Error deleting: {error}")
-                    raise
-            self._writes.deleted(key, pod)
-            self._events.normal(job, "SuccessfulDelete", f"Deleted pod: {meta.name}")
+            await self._control.delete(key, job, pod)
 
         async with asyncio.TaskGroup() as group:
             for pod in pods:

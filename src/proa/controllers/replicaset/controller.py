@@ -28,12 +28,11 @@ from proa.control.controller import Context, Controller
 from proa.control.freshness import OwnWrites
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.ownership import Claims, OrphanTrigger, controlled_by, index_by_controller
-from proa.control.pods import pod_from_template, says_namespace_terminates
+from proa.control.pods import PodControl, pod_from_template, says_namespace_terminates
 from proa.control.status import set_condition, update_status_if_changed, without_condition
 from proa.control.triggers import For, Maps, Owns, Trigger
 from proa.controllers.replicaset.ranking import first_to_go
 from proa.machinery.resource import Resource
-from proa.machinery.status import is_not_found
 from proa.machinery.timestamps import format_time
 from proa.rules.owners import controller_of
 from proa.rules.pods import available_in, is_active, is_pod_available, is_pod_ready, is_terminating
@@ -78,7 +77,7 @@ class ReplicaSetController(Controller):
         self._pods = context.informer(PODS)
         self._claims = Claims(self.client, self._resource, PODS, self._pods)
         self._writes = OwnWrites(self._pods, context.clock)
-        self._events = context.recorder(replicated.component)
+        self._control = PodControl(self.client, self._writes, context.recorder(replicated.component))
         index_by_controller(self._replica_sets)
 
     @property
@@ -122,7 +121,7 @@ class ReplicaSetController(Controller):
                 neighbours = self._neighbours(replica_set) if count < len(active) else ()
                 doomed = first_to_go(active, count, neighbours, self.now())
                 results = await asyncio.gather(
-                    *(self._delete(key, replica_set, pod) for pod in doomed), return_exceptions=True
+                    *(self._control.delete(key, replica_set, pod) for pod in doomed), return_exceptions=True
                 )
                 for result in results:
                     if isinstance(result, BaseException):
@@ -132,27 +131,7 @@ class ReplicaSetController(Controller):
         return None
 
     async def _create(self, key: str, replica_set: AnyReplicated) -> None:
-        pod = pod_from_template(replica_set, _template(replica_set))
-        try:
-            created = await self.client.create(PODS, pod)
-        except ProaError as error:
-            if not says_namespace_terminates(error):
-                self._events.warning(replica_set, "FailedCreate", f"Error creating: {error}")
-            raise
-        self._writes.wrote(key, created)
-        self._events.normal(replica_set, "SuccessfulCreate", f"Created pod: {created.metadata.name}")
-
-    async def _delete(self, key: str, replica_set: AnyReplicated, pod: Pod) -> None:
-        meta = pod.metadata
-        try:
-            await self.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid)
-        except ProaError as error:
-            if is_not_found(error):
-                return
-            self._events.warning(replica_set, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self._writes.deleted(key, pod)
-        self._events.normal(replica_set, "SuccessfulDelete", f"Deleted pod: {meta.name}")
+        await self._control.create(key, replica_set, pod_from_template(replica_set, _template(replica_set)))
 
     def _neighbours(self, replica_set: AnyReplicated) -> list[Pod]:
         """The active pods of all ReplicaSets with the same controller: one Deployment's, old and new."""
