@@ -55,6 +55,13 @@ def test_a_limit_without_a_request_is_also_the_request() -> None:
     assert spec["containers"][0]["resources"]["requests"] == {"cpu": "500m", "memory": "1Gi"}
 
 
+def test_a_new_pod_has_no_ephemeral_containers_yet() -> None:
+    debugger = {"name": "debugger", "image": "x:1"}
+    assert create_errors(PODS, pod(ephemeralContainers=[debugger])) == [
+        "spec.ephemeralContainers: Forbidden: cannot be set on create"
+    ]
+
+
 def test_a_new_pod_is_pending_whatever_the_client_said() -> None:
     assert created(PODS, {**pod(), "status": {"phase": "Running"}})["status"] == {"phase": "Pending"}
 

@@ -52,6 +52,10 @@ class PodStrategy(DefaultStrategy):
     def validate(self, new: Pod, errors: ErrorList) -> None:
         validate_pod_spec(new.spec, _SPEC, errors)
 
+    def validate_create(self, new: Pod, errors: ErrorList) -> None:
+        if new.spec.ephemeralContainers:  # they come through their subresource
+            errors.forbidden(_SPEC.child("ephemeralContainers"), "cannot be set on create")
+
     def validate_update(self, new: Pod, old: Pod, errors: ErrorList) -> None:
         if len(new.spec.containers) != len(old.spec.containers):
             errors.forbidden(_SPEC.child("containers"), "pod updates may not add or remove containers")
