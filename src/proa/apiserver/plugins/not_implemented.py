@@ -41,19 +41,33 @@ _POD_TEMPLATES = {
     ),
     "cronjobs.batch": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
+# What of a pod, and below of each of its containers, nothing acts on; "*" stands for every item of a list.
 _IGNORED: dict[tuple[str, ...], str] = {
     ("affinity", "podAffinity"): "the scheduler ignores it",
     ("affinity", "podAntiAffinity"): "the scheduler ignores it",
     ("topologySpreadConstraints",): "the scheduler ignores it",
     ("resourceClaims",): "no device is allocated",
+    ("schedulingGroup",): "the scheduler takes the pod by itself",
     ("hostUsers",): "containers share the host's user namespace",
     ("securityContext", "supplementalGroupsPolicy"): "groups of the image are merged",
     ("securityContext", "seLinuxOptions"): "containers run without a label",
     ("securityContext", "appArmorProfile"): "containers run without a profile",
 }
+_IGNORED_OF_CONTAINERS: dict[tuple[str, ...], str] = {
+    ("env", "*", "valueFrom", "fileKeyRef"): "the variable is not set",
+    ("restartPolicyRules", "*", "action"): "only Restart is carried out",
+    ("securityContext", "seLinuxOptions"): "the container runs without a label",
+    ("securityContext", "appArmorProfile"): "the container runs without a profile",
+    **dict.fromkeys(
+        (("livenessProbe", "grpc"), ("readinessProbe", "grpc"), ("startupProbe", "grpc")),
+        "the probe always fails on the nodes of this cluster",
+    ),
+}
 _FIRST_NAMES = frozenset(names[0] for names in _IGNORED)
-# Absent, empty, or `hostUsers: true`, which is how it is.
-_NOTHING: tuple[Any, ...] = (None, "", [], {}, True)
+_FIRST_NAMES_OF_CONTAINERS = frozenset(names[0] for names in _IGNORED_OF_CONTAINERS)
+_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+# Absent, empty, or how it is: `hostUsers: true`, `action: Restart`.
+_NOTHING: tuple[Any, ...] = (None, "", [], {}, True, "Restart")
 
 
 class NotImplementedWarnings(Stateless):
@@ -61,7 +75,7 @@ class NotImplementedWarnings(Stateless):
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         known = resource.qualified in _IDLE or resource.qualified in _POD_TEMPLATES
-        return operation in ("CREATE", "UPDATE") and not subresource and known
+        return operation in ("CREATE", "UPDATE") and subresource in ("", "ephemeralcontainers") and known
 
     async def validate(self, attributes: Attributes) -> None:
         resource = attributes.resource.qualified
@@ -70,17 +84,42 @@ class NotImplementedWarnings(Stateless):
         template = _POD_TEMPLATES.get(resource)
         if template is not None:
             spec = dig(attributes.document, *template) or {}
-            if not _FIRST_NAMES.isdisjoint(spec):
-                old = dig(attributes.old, *template) or {}
-                attributes.warnings.extend(_ignored(spec, old, ".".join(template)))
+            old = dig(attributes.old, *template) or {}
+            attributes.warnings.extend(_warnings(spec, old, ".".join(template)))
 
 
-def _ignored(spec: Mapping[str, Any], old: Mapping[str, Any], path: str) -> Iterator[str]:
-    """Warnings about what `spec` says newly."""
-    for names, what in _IGNORED.items():
-        first = spec.get(names[0])
+def _warnings(spec: Mapping[str, Any], old: Mapping[str, Any], path: str) -> Iterator[str]:
+    """About what a pod's spec and its containers say newly. Most say nothing of it: that is asked first."""
+    if not _FIRST_NAMES.isdisjoint(spec):
+        yield from _ignored(_IGNORED, spec, old, path)
+    for kind in _CONTAINERS:
+        for index, container in enumerate(spec.get(kind) or ()):
+            if not _FIRST_NAMES_OF_CONTAINERS.isdisjoint(container):
+                same = (each for each in old.get(kind) or () if each["name"] == container["name"])
+                at = f"{path}.{kind}[{index}]"
+                yield from _ignored(_IGNORED_OF_CONTAINERS, container, next(same, {}), at)
+
+
+def _ignored(
+    table: Mapping[tuple[str, ...], str], said: Mapping[str, Any], old: Mapping[str, Any], path: str
+) -> Iterator[str]:
+    for names, what in table.items():
+        first = said.get(names[0])
         if first is None or first == {}:  # nearly always
             continue
-        value = dig(spec, *names)
-        if value not in _NOTHING and value != dig(old, *names):
-            yield f"{path}.{'.'.join(names)} is not implemented yet: {what}"
+        for at, value in _found(said, names, path):
+            if value not in _NOTHING and value != dict(_found(old, names, path)).get(at):
+                yield f"{at} is not implemented yet: {what}"
+
+
+def _found(value: Any, names: tuple[str, ...], path: str) -> Iterator[tuple[str, Any]]:
+    """Every value that is said at `names`, and where."""
+    for position, name in enumerate(names):
+        if value is None:
+            return
+        if name == "*":
+            for index, each in enumerate(value):
+                yield from _found(each, names[position + 1 :], f"{path}[{index}]")
+            return
+        value, path = value.get(name), f"{path}.{name}"
+    yield path, value

@@ -88,6 +88,59 @@ async def test_a_field_that_is_ignored_is_warned_about_once() -> None:
     assert unchanged.warnings == []
 
 
+GRPC = {"grpc": {"port": 1}}
+FILE_KEY = {"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "v", "path": "p", "key": "k"}}}
+
+
+def alone(**fields: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "a", **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "warned"),
+    [
+        ({"schedulingGroup": {"podGroupName": "g"}}, "schedulingGroup"),
+        (alone(env=[{"name": "B"}, FILE_KEY]), "containers[0].env[1].valueFrom.fileKeyRef"),
+        (alone(readinessProbe=GRPC), "containers[0].readinessProbe.grpc"),
+        (alone(startupProbe=GRPC), "containers[0].startupProbe.grpc"),
+        ({"initContainers": [{"name": "a"}, {"name": "b", "livenessProbe": GRPC}]},
+         "initContainers[1].livenessProbe.grpc"),
+        (alone(restartPolicyRules=[{"action": "RestartAllContainers"}]), "containers[0].restartPolicyRules[0].action"),
+        (alone(securityContext={"seLinuxOptions": {"level": "s0"}}), "containers[0].securityContext.seLinuxOptions"),
+        (alone(securityContext={"appArmorProfile": {"type": "RuntimeDefault"}}),
+         "containers[0].securityContext.appArmorProfile"),
+    ],
+)  # fmt: skip
+async def test_what_nodes_and_the_scheduler_ignore_of_a_pod_is_warned_about(spec: dict[str, Any], warned: str) -> None:
+    request = attributes(PODS, {"spec": spec})
+    await NotImplementedWarnings().validate(request)
+    assert [each.partition(" is not implemented yet: ")[0] for each in request.warnings] == [f"spec.{warned}"]
+    unchanged = attributes(PODS, {"spec": spec}, "UPDATE", old={"spec": spec})
+    await NotImplementedWarnings().validate(unchanged)
+    assert unchanged.warnings == []
+
+
+async def test_what_containers_can_say_is_accepted_in_silence() -> None:
+    probe = {"tcpSocket": {"port": 1}}
+    rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]
+    variables = [{"name": "B", "value": "b"}, {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
+    spec = alone(env=variables, livenessProbe=probe, restartPolicyRules=rules, securityContext={"runAsUser": 1})
+    request = attributes(PODS, {"spec": spec})
+    await NotImplementedWarnings().validate(request)
+    assert request.warnings == []
+
+
+async def test_an_ephemeral_container_is_warned_about_when_it_comes() -> None:
+    assert NotImplementedWarnings().handles(PODS, "ephemeralcontainers", "UPDATE")
+    old = {"spec": alone(env=[FILE_KEY])}
+    new = {"spec": {**old["spec"], "ephemeralContainers": [{"name": "e", "env": [FILE_KEY]}]}}
+    request = attributes(PODS, new, "UPDATE", old=old, subresource="ephemeralcontainers")
+    await NotImplementedWarnings().validate(request)
+    assert request.warnings == [
+        "spec.ephemeralContainers[0].env[0].valueFrom.fileKeyRef is not implemented yet: the variable is not set"
+    ]
+
+
 def context() -> PluginContext:
     client: Any = None
     return PluginContext(client, Informers(client), Random(1))
