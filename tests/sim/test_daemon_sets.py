@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from proa.api.apps_v1.resources import CONTROLLER_REVISIONS, DAEMON_SETS
@@ -104,6 +105,8 @@ async def test_a_new_template_rolls_out_node_by_node_and_can_be_undone_by_its_re
     revisions = sorted(await proa_cluster.all(CONTROLLER_REVISIONS), key=lambda each: each.revision)
     assert [each.revision for each in revisions] == [1, 2]
     assert revisions[0].data is not None
+    spelt = msgspec.json.encode(revisions[0].data)
+    assert spelt == msgspec.json.encode(revisions[0].data, order="sorted"), "clients compare the bytes"
     undo = {**revisions[0].data}
     await proa_cluster.client.patch(DAEMON_SETS, "agent", "default", undo, type="strategic")
     await proa_cluster.until(lambda: is_complete(proa_cluster), "300s")
