@@ -12,7 +12,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from proa.api.core_v1.configuration import ConfigMap, Secret
-from proa.api.core_v1.event import Event
 from proa.api.core_v1.identity import Namespace
 from proa.api.core_v1.node import Node
 from proa.api.core_v1.pod import Pod
@@ -277,12 +276,3 @@ def _move_string_data(document: Document) -> None:
     if texts:
         data = document.get("data") or {}
         document["data"] = {**data, **{key: b64encode(text.encode()).decode() for key, text in texts.items()}}
-
-
-class EventStrategy(DefaultStrategy):
-    def validate(self, new: Event, errors: ErrorList) -> None:
-        namespace = new.involvedObject.namespace
-        if (namespace and new.metadata.namespace != namespace) or (
-            not namespace and new.metadata.namespace != "default"
-        ):
-            errors.invalid(Path("involvedObject", "namespace"), namespace, "does not match event.namespace")

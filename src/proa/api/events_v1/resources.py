@@ -3,6 +3,7 @@
 from typing import Any
 
 from proa.api.events_v1 import Event, EventList
+from proa.api.events_v1.strategy import EventStrategy
 from proa.machinery.resource import Resource
 
 EVENTS = Resource(
@@ -26,6 +27,7 @@ EVENTS = Resource(
         "type",
     ),
     ttl=3600.0,
+    strategy=EventStrategy(),
 )
 
 RESOURCES: tuple[Resource[Any], ...] = (EVENTS,)
