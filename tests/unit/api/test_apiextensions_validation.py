@@ -128,6 +128,16 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
         {"type": "object", "$ref": "#/x"},
         ["SCHEMA.$ref: Forbidden: $ref is not supported"],
     ),
+    (
+        "a dialect",
+        {**with_spec(a={"type": "string", "not": {"$schema": "x"}}), "$schema": "http://json-schema.org/schema#"},
+        ["SCHEMA: Invalid value: \"\": OpenAPIV3Schema 'schema' is not supported"],
+    ),
+    (
+        "a dialect besides something that says more",
+        {"type": "object", "$schema": "http://json-schema.org/schema#", "$ref": "#/x"},
+        ["SCHEMA.$ref: Forbidden: $ref is not supported"],
+    ),
 ]
 
 

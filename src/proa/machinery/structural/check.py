@@ -53,6 +53,8 @@ def check_schema(document: Document, errors: ErrorList, path: Path) -> None:
     else:
         _defaults(document, path, errors, root=True)
     _vocabulary(document, path, errors, _Place(root=True))
+    if not errors and any(each.get("$schema") for each in reachable(document)):  # told when nothing else is wrong
+        errors.invalid(path, "", "OpenAPIV3Schema 'schema' is not supported")
 
 
 def reachable(document: Any) -> Iterator[Document]:
