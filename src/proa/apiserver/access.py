@@ -30,8 +30,8 @@ from proa.apiserver.identity import (
 )
 from proa.apiserver.impersonation import forbidden, impersonate, is_attempted, wanted_user
 from proa.apiserver.reply import warning_headers
+from proa.apiserver.request import Request
 from proa.apiserver.requestinfo import RequestInfo
-from proa.apiserver.server import Request
 from proa.base.metrics import Samples
 from proa.machinery import status as failures
 

@@ -19,9 +19,10 @@ from proa.apiserver.admission import Chain
 from proa.apiserver.codec import codec_of
 from proa.apiserver.conversion import ConvertedView, View, conversion_of
 from proa.apiserver.dispatch import Dispatcher, Handle, Served
-from proa.apiserver.registry import Hooks, Registry
+from proa.apiserver.registry import Registry
+from proa.apiserver.registry.hooks import Hooks
+from proa.apiserver.request import Request, Response
 from proa.apiserver.requestinfo import RequestInfo
-from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store

@@ -62,9 +62,10 @@ from proa.apiserver.options import ReadOptions, WriteOptions
 from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import JSON, Reply, json_reply
+from proa.apiserver.request import Request, Response
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
-from proa.apiserver.server import HttpServer, Request, Response, audited
+from proa.apiserver.server import HttpServer, audited
 from proa.apiserver.services import ServiceResolver
 from proa.apiserver.token_requests import TokenAction
 from proa.apiserver.webhooks.client import WebhookClient

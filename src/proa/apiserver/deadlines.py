@@ -18,7 +18,7 @@ from proa.machinery import status as failures
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from proa.apiserver.server import Request
+    from proa.apiserver.request import Request
 
 _LOOK_SECONDS = 1.0
 

@@ -23,9 +23,9 @@ from proa.apiserver.identity import User
 from proa.apiserver.metrics import RequestMetrics, Series
 from proa.apiserver.reply import Reply, Stream, text_reply
 from proa.apiserver.representation import status_answer
+from proa.apiserver.request import Request, Response
 from proa.apiserver.requestinfo import RequestInfo, parse
 from proa.apiserver.routes import Handle, Routes, Served
-from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 
 __all__ = ["Dispatcher", "Handle", "Served"]

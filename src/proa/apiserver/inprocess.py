@@ -19,8 +19,8 @@ from proa.apiserver.metadata import Document
 from proa.apiserver.options import ReadOptions, WatchOptions, WriteOptions
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import JSON
+from proa.apiserver.request import BODY_LIMIT, Request
 from proa.apiserver.requestinfo import RequestInfo
-from proa.apiserver.server import BODY_LIMIT, Request
 from proa.client.protocol import Listing, PatchType, WatchEvent
 from proa.machinery import status as failures
 from proa.machinery.declare import Object

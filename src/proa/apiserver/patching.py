@@ -13,7 +13,8 @@ from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.negotiation import decode_yaml
 from proa.apiserver.options import WriteOptions, refuse
-from proa.apiserver.registry import Change, Facet, Registry
+from proa.apiserver.registry import Registry
+from proa.apiserver.registry.changing import Change, Facet
 from proa.machinery import apply as machinery_apply
 from proa.machinery import decode, patch
 from proa.machinery import status as failures

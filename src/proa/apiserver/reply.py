@@ -8,6 +8,7 @@ Both classes speak the small part of aiohttp's response interface that its reque
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from email.utils import formatdate
@@ -19,10 +20,12 @@ import msgspec
 from proa.machinery.meta import Status
 
 if TYPE_CHECKING:
-    from proa.apiserver.server import Request
+    from proa.apiserver.request import Request
 
 JSON = "application/json"
 Headers = tuple[tuple[str, str], ...]
+GZIP_FROM = 128 * 1024
+"""Replies larger than this many bytes are compressed for clients that take gzip."""
 
 # A body in parts is written in joins of about this many bytes, so that a list of 40 MB is not copied as one.
 _JOIN = 1 << 18
@@ -206,3 +209,17 @@ def warning_headers(warnings: Sequence[str]) -> Headers:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
         found.append(("Warning", f'299 - "{text}"'))
     return tuple(found)
+
+
+async def compressed(reply: Reply, accept_encoding: str) -> Reply:
+    """A large reply gzipped, where the client takes that, in a thread: the loop goes on serving."""
+    body = reply.body
+    size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    if size <= GZIP_FROM or "gzip" not in accept_encoding:
+        return reply
+    from isal import igzip
+
+    whole = body if isinstance(body, bytes) else b"".join(body)
+    packed = await asyncio.to_thread(igzip.compress, whole, 1)
+    headers = (*reply.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+    return Reply(reply.status, packed, reply.content_type, headers)

@@ -27,7 +27,7 @@ from proa.machinery.table import IncludeObject, include_object, table
 from proa.store.item import Item
 
 if TYPE_CHECKING:
-    from proa.apiserver.server import Request
+    from proa.apiserver.request import Request
 
 T = TypeVar("T")
 Line = Callable[[Shown], bytes]

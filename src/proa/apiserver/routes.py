@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from proa.apiserver.request import Request, Response
 from proa.apiserver.requestinfo import RequestInfo
-from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 

@@ -10,11 +10,10 @@ from tests.unit.apiserver.conftest import config_map, options, pod
 from proa.api.apps_v1.resources import DEPLOYMENTS
 from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, PODS
 from proa.apiserver import patching
-from proa.apiserver import registry as registry_module
 from proa.apiserver.admission import Attributes
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.options import ReadOptions, WatchOptions
-from proa.apiserver.registry import Registry
+from proa.apiserver.registry import Registry, creating
 from proa.machinery.decode import FieldValidation
 from proa.machinery.status import StatusError, forbidden
 from proa.store.item import Item
@@ -401,7 +400,7 @@ async def test_a_taken_generated_name_is_tried_again_with_another_but_not_for_ev
     maps: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(["m-1", "m-1", "m-2", *["m-1"] * 8])
-    monkeypatch.setattr(registry_module, "generate_name", lambda base, random: next(names))
+    monkeypatch.setattr(creating, "generate_name", lambda base, random: next(names))
 
     async def made() -> str:
         document = {"metadata": {"generateName": "m-"}}

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.apiserver.conftest import config_map, options
 
 from proa.api.core_v1.resources import CONFIG_MAPS
-from proa.apiserver import server as http
+from proa.apiserver import request as http
 from proa.apiserver.compose import ApiServer
 
 MAPS = "/api/v1/namespaces/default/configmaps"

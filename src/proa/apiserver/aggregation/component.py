@@ -20,8 +20,8 @@ from proa.apiserver.aggregation.remote import RemoteRoutes
 from proa.apiserver.aggregation.trust import FrontProxy, publish
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.proxying.reverse import ReverseProxy
+from proa.apiserver.request import Request, Response
 from proa.apiserver.routes import Handle
-from proa.apiserver.server import Request, Response
 from proa.apiserver.services import ServiceResolver
 from proa.control.controller import Context, ControllerRunner
 from proa.machinery import status as failures

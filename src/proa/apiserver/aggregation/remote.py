@@ -16,8 +16,8 @@ from proa.apiserver.aggregation.extension import Extension, Extensions
 from proa.apiserver.aggregation.priorities import GroupVersion
 from proa.apiserver.proxying.links import Links
 from proa.apiserver.reply import JSON, Reply, text_reply
+from proa.apiserver.request import Request, Response
 from proa.apiserver.routes import Handle
-from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 from proa.machinery.status import StatusError
 

@@ -1,7 +1,7 @@
 """Addresses and ports of Services: taken before a Service is stored, given back when it is not, or goes.
 
 What is taken is learnt from the stored Services at the start (`load`) and kept in memory: one server process allocates.
-A `registry.Hooks`. Not here: what the object itself may say (the Service's strategy).
+A `registry.hooks.Hooks`. Not here: what the object itself may say (the Service's strategy).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from proa.apiserver.audit.bodies import Bodies
 from proa.apiserver.audit.events import Document, Event
 from proa.apiserver.audit.policy import LEVELS, NONE, Policy
 from proa.apiserver.identity import User
-from proa.apiserver.server import Request
+from proa.apiserver.request import Request
 from proa.base.metrics import Metrics
 
 _NOBODY = User("")

@@ -23,8 +23,8 @@ from proa.apiserver.audit.policy import (
 )
 from proa.apiserver.identity import Decision, User
 from proa.apiserver.reply import Reply, Stream
+from proa.apiserver.request import Request
 from proa.apiserver.requestinfo import RequestInfo
-from proa.apiserver.server import Request
 from proa.machinery.timestamps import format_micro_time
 
 Document = dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from proa.apiserver.fairness.driver import Fairness, Flow
 from proa.apiserver.reply import text_reply
-from proa.apiserver.server import Request, Response
+from proa.apiserver.request import Request, Response
 from proa.machinery import status as failures
 
 PREFIX = "/debug/api_priority_and_fairness/"

@@ -13,8 +13,8 @@ import msgspec
 from proa.apiserver.aggregation.component import Aggregator
 from proa.apiserver.aggregation.discovery import api_groups, joined
 from proa.apiserver.negotiation import MEDIA_TYPES, PROTOBUF, YAML, clauses, encode_yaml
-from proa.apiserver.reply import Reply
-from proa.apiserver.server import Request, Response, compressed
+from proa.apiserver.reply import Reply, compressed
+from proa.apiserver.request import Request, Response
 from proa.machinery import discovery, protobuf
 from proa.machinery import status as failures
 from proa.machinery.apidiscovery import APIGroupDiscoveryList

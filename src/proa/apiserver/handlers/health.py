@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from proa.apiserver.checks import Checks
 from proa.apiserver.reply import Reply, json_reply, text_reply
-from proa.apiserver.server import Request, Response
+from proa.apiserver.request import Request, Response
 from proa.base.build import KUBERNETES_MAJOR as MAJOR
 from proa.base.build import KUBERNETES_MINOR as MINOR
 from proa.base.build import build

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from proa.apiserver.reply import JSON, Reply
-from proa.apiserver.server import Request, Response
+from proa.apiserver.request import Request, Response
 from proa.machinery import status as failures
 
 CONFIGURATION_PATH = "/.well-known/openid-configuration"

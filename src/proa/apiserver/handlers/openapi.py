@@ -16,8 +16,8 @@ from proa.api.core_v1 import TopologySelectorTerm
 from proa.apiserver.aggregation.component import Aggregator
 from proa.apiserver.aggregation.extension import path_of
 from proa.apiserver.aggregation.openapi import join_v2
-from proa.apiserver.reply import JSON, Reply
-from proa.apiserver.server import Request, Response, compressed
+from proa.apiserver.reply import JSON, Reply, compressed
+from proa.apiserver.request import Request, Response
 from proa.machinery import status as failures
 from proa.machinery.discovery import etag
 from proa.machinery.meta import GroupResource

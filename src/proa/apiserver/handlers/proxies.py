@@ -22,7 +22,7 @@ from proa.apiserver.proxying.links import Links
 from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import Reply
-from proa.apiserver.server import Request, Response
+from proa.apiserver.request import Request, Response
 from proa.apiserver.services import ServiceResolver
 from proa.machinery import status as failures
 from proa.machinery.fields import quoted

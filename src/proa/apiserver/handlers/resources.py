@@ -25,9 +25,9 @@ from proa.apiserver.options import (
     watch_options,
 )
 from proa.apiserver.registry import Registry
-from proa.apiserver.reply import Reply, Stream, warning_headers
+from proa.apiserver.reply import GZIP_FROM, Reply, Stream, compressed, warning_headers
 from proa.apiserver.representation import Line, Representation, answer
-from proa.apiserver.server import GZIP_FROM, Request, Response, compressed
+from proa.apiserver.request import Request, Response
 from proa.apiserver.watching import Watch
 from proa.machinery import status as failures
 from proa.machinery.conform import normalise

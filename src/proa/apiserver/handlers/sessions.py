@@ -25,8 +25,8 @@ from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.proxying.websockets import pass_both_ways
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import Reply, Stream
+from proa.apiserver.request import Request, Response
 from proa.apiserver.requestinfo import RequestInfo
-from proa.apiserver.server import Request, Response
 from proa.machinery import status as failures
 
 STREAM_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")

@@ -20,7 +20,7 @@ from proa.apiserver.options import WriteOptions, flag
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import warning_headers
 from proa.apiserver.representation import Representation, answer
-from proa.apiserver.server import Request, Response
+from proa.apiserver.request import Request, Response
 from proa.machinery import apply, patch
 from proa.machinery import status as failures
 from proa.machinery.declare import Object
@@ -103,7 +103,7 @@ class ScaleHandlers:
         return self.show(document)
 
     def show(self, document: Document) -> Document:
-        """The Scale of a whole object (`registry.Facet`)."""
+        """The Scale of a whole object (`registry.changing.Facet`)."""
         meta, paths = document["metadata"], self._paths
         kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
         scale: Document = {
@@ -119,7 +119,7 @@ class ScaleHandlers:
         return scale
 
     def take(self, part: Document, document: Document) -> None:
-        """Put the replicas of a Scale into the whole object (`registry.Facet`). Raises StatusError 422."""
+        """Put the replicas of a Scale into the whole object (`registry.changing.Facet`). Raises StatusError 422."""
         replicas = (part.get("spec") or {}).get("replicas", 0)
         if replicas < 0:
             errors = ErrorList()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from proa.apiserver.reply import JSON, json_reply, text_reply
-from proa.apiserver.server import Request, Response
+from proa.apiserver.request import Request, Response
 from proa.base.build import KUBERNETES_MAJOR, KUBERNETES_MINOR, build
 from proa.machinery import status as failures
 from proa.machinery.timestamps import format_time

@@ -13,7 +13,7 @@ from ssl import SSLContext
 
 from multidict import CIMultiDict
 
-from proa.apiserver.server import Request
+from proa.apiserver.request import Request
 
 # Headers that belong to one connection (RFC 9110 7.6.1); Expect because only this server can grant it.
 _HOP_BY_HOP = frozenset(

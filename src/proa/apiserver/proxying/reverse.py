@@ -17,7 +17,7 @@ from yarl import URL
 from proa.apiserver.proxying.backend import Backend, forwarded, returned
 from proa.apiserver.proxying.links import Links
 from proa.apiserver.proxying.tunnel import Refused, Tunnel, upgrade
-from proa.apiserver.server import Request
+from proa.apiserver.request import Request
 from proa.machinery import status as failures
 
 _CONNECT_SECONDS = 10.0

@@ -13,7 +13,7 @@ from typing import NoReturn
 from multidict import CIMultiDict
 
 from proa.apiserver.proxying.backend import Backend
-from proa.apiserver.server import Request
+from proa.apiserver.request import Request
 
 _HEAD_LIMIT = 1 << 16
 _PIECE = 1 << 16

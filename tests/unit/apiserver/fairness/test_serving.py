@@ -19,7 +19,7 @@ from proa.apiserver.compose import ApiServer, Config
 from proa.apiserver.identity import ALLOW, LOOPBACK, AccessAttributes, Decision
 from proa.apiserver.limiting import RequestLimits
 from proa.apiserver.reply import text_reply
-from proa.apiserver.server import Request, Response
+from proa.apiserver.request import Request, Response
 from proa.client.events import Events
 from proa.client.informer import Informers
 from proa.control.controller import Context

@@ -1,0 +1,320 @@
+"""One client connection, and one request as handlers see it.
+
+aiohttp's low-level server parses; what is ours is the request object (aiohttp's own is only made for WebSockets), the
+body limit, how long a client may take, and the end of long responses when it goes away. Not here: listening (`server`),
+what a path means (`requestinfo`), what is answered (`reply`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from proa.apiserver.identity import User, Witness
+from proa.apiserver.reply import Reply, Stream
+from proa.apiserver.requestinfo import RequestInfo
+from proa.machinery import status as failures
+
+BODY_LIMIT = 3 * 1024 * 1024
+"""The largest request body in bytes, as upstream's."""
+HEAD_SECONDS = 32.0
+"""How long a client may take over the head of a request, as upstream's."""
+WRITE_SECONDS = 60.0
+"""How long a client may leave what it is sent unread: then its connection is cut, so that it holds nothing."""
+
+
+class Answer(Protocol):
+    """What aiohttp's request loop asks of a response."""
+
+    status: int
+    keep_alive: bool
+
+    async def prepare(self, request: Request) -> None: ...
+    async def write_eof(self) -> None: ...
+
+
+Response = Reply | Stream | Answer | web.WebSocketResponse
+Handler = Callable[["Request"], Awaitable[Response]]
+
+
+# Audit IDs are UUIDs whose last part counts: as unique, and made in a fraction of the time.
+_AUDIT_PREFIX = str(uuid.uuid4())[:24].encode()
+_audit_number = itertools.count(secrets.randbits(44)).__next__
+
+
+class Connection(RequestHandler):
+    """One client connection; remembers its certificate, tells a long response that the client has gone, and does not
+    wait for ever for a request that has begun."""
+
+    __slots__ = ("_certificate", "_certificate_read", "_head_timer", "on_lost")
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.on_lost: Callable[[], None] | None = None
+        self._certificate: bytes | None = None
+        self._certificate_read = False
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages or self._current_request is not None:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+        elif self._head_timer is None:
+            self._await_head()  # a part of a head
+
+    def _await_head(self) -> None:
+        self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
+
+    def _cut(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def certificate(self) -> bytes | None:
+        """The client's leaf certificate in DER, None without one."""
+        if not self._certificate_read:
+            self._certificate_read = True
+            tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
+            self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+        return self._certificate
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        if self.on_lost is not None:
+            self.on_lost()
+
+
+class Request:
+    """One request as handlers see it. `info` and `user` are set by the dispatcher before any handler runs."""
+
+    local = False
+    """Whether it comes from within this process, without a connection."""
+
+    __slots__ = (
+        "_audit_id",
+        "_message",
+        "_payload",
+        "_payload_writer",
+        "_query",
+        "_task",
+        "connection",
+        "deadline",
+        "headers",
+        "info",
+        "marks",
+        "method",
+        "overdue",
+        "query_string",
+        "raw_path",
+        "task",
+        "user",
+        "warnings",
+        "witness",
+    )
+
+    def __init__(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        connection: Connection,
+        writer: Any,
+        task: asyncio.Task[None],
+    ) -> None:
+        self._message = message
+        self._payload = payload
+        self._payload_writer = writer
+        self._task = task
+        self._query: dict[str, str] | None = None
+        self._audit_id = b""
+        self.connection = connection
+        self.deadline = 0.0
+        """When it is given up, by time.perf_counter; 0: never."""
+        self.overdue = False
+        self.task: asyncio.Task[Any] | None = None
+        """Who handles it."""
+        self.marks = b""
+        """Header lines that its response carries beside the handler's own."""
+        self.method = message.method
+        self.headers = message.headers
+        self.raw_path, _, self.query_string = message.path.partition("?")
+        self.info: RequestInfo = None  # type: ignore[assignment]
+        self.user: User = None  # type: ignore[assignment]
+        self.warnings: list[str] = []
+        self.witness: Witness | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters; of a repeated one the first, as upstream reads single values."""
+        if self._query is None:
+            self._query = {}
+            if self.query_string:
+                for key, value in parse_qsl(self.query_string, keep_blank_values=True):
+                    self._query.setdefault(key, value)
+        return self._query
+
+    def query_values(self, name: str) -> list[str]:
+        """Every value of a repeated query parameter."""
+        return [value for key, value in parse_qsl(self.query_string, keep_blank_values=True) if key == name]
+
+    @property
+    def audit_id(self) -> str:
+        """What names this request in logs and in the response: as the client says, else made up."""
+        return self._audit().decode()
+
+    def head_lines(self) -> bytes:
+        """The header lines of every response to it."""
+        return b"%bAudit-Id: %b\r\n" % (self.marks, self._audit_id or self._audit())
+
+    def _audit(self) -> bytes:
+        if not self._audit_id:
+            given = self.headers.get("Audit-ID")
+            if given is not None and given.isascii() and given.isprintable():
+                self._audit_id = given[:64].encode()
+            else:
+                self._audit_id = b"%b%012x" % (_AUDIT_PREFIX, _audit_number())
+        return self._audit_id
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Of its audit event, to be added to; of none when it is not written down."""
+        return {} if self.witness is None else self.witness.annotations
+
+    @property
+    def keep_alive(self) -> bool:
+        return not self._message.should_close
+
+    @property
+    def http_1_1(self) -> bool:
+        return self._message.version >= (1, 1)
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether the client asks to change the protocol (WebSocket, SPDY)."""
+        return self._message.upgrade
+
+    @property
+    def payload(self) -> StreamReader:
+        """The body as a stream, for proxying; unlimited, and no longer in the encoding it was sent in."""
+        return self._payload
+
+    @property
+    def has_body(self) -> bool:
+        return self._payload is not EMPTY_PAYLOAD
+
+    @property
+    def decompressed(self) -> bool:
+        """Whether the body came in a Content-Encoding, which `payload` no longer has."""
+        return bool(self._message.compression)
+
+    @property
+    def peer(self) -> str:
+        """The client's address, '' where there is none."""
+        peer = self.connection.peername
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """The whole body. Raises StatusError 413 beyond `limit` bytes."""
+        body = await self._whole_body(limit)
+        if self.witness is not None:
+            self.witness.received(self.headers.get("Content-Type", ""), body)
+        return body
+
+    async def _whole_body(self, limit: int) -> bytes:
+        payload = self._payload
+        if payload is EMPTY_PAYLOAD:
+            return b""
+        length = self.headers.get("Content-Length")
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise failures.request_entity_too_large(f"limit is {limit}")
+        data = await payload.readany()
+        if payload.at_eof():
+            return data[:] if len(data) <= limit else self._too_large(limit)
+        parts, size = [data], len(data)
+        while not payload.at_eof():
+            data = await payload.readany()
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                self._too_large(limit)
+        return b"".join(parts)
+
+    def _too_large(self, limit: int) -> bytes:
+        raise failures.request_entity_too_large(f"limit is {limit}")
+
+    def websocket_request(self) -> web.BaseRequest:
+        """aiohttp's request object, which its WebSocketResponse needs."""
+        return web.BaseRequest(
+            self._message,
+            self._payload,
+            self.connection,
+            self._payload_writer,
+            self._task,
+            asyncio.get_running_loop(),
+        )
+
+    def transport(self) -> asyncio.Transport:
+        """The open transport. Raises ConnectionResetError when the client has gone."""
+        transport = self.connection.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has closed the connection")
+        return transport
+
+    async def drain(self) -> None:
+        """Wait while the client reads slower than we write. Raises ConnectionResetError when it stops reading."""
+        connection = self.connection
+        if connection._paused:
+            try:
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await connection._drain_helper()
+            except TimeoutError:
+                connection._cut()
+                raise ConnectionResetError("the client has not read what it was sent") from None
+
+    @asynccontextmanager
+    async def ended_by_disconnect(self) -> AsyncIterator[None]:
+        """The block is cancelled, and ConnectionResetError raised from it, when the client goes away meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None
+        lost = False
+
+        def on_lost() -> None:
+            nonlocal lost
+            lost = True
+            task.cancel()
+
+        self.connection.on_lost = on_lost
+        try:
+            self.transport()
+            yield
+        except asyncio.CancelledError:
+            if lost and task.uncancel() == 0:
+                raise ConnectionResetError("the client has closed the connection") from None
+            raise
+        finally:
+            self.connection.on_lost = None
+
+    def _finish(self) -> None:
+        """aiohttp's request loop calls this after the handler; nothing of ours is left over."""
+
+    def _cancel(self, exc: BaseException) -> None:
+        if self._payload is not EMPTY_PAYLOAD:
+            self._payload.set_exception(exc)
