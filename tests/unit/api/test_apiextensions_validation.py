@@ -146,6 +146,40 @@ def test_a_schema_that_cannot_be_used_is_refused(schema: dict[str, Any], said: l
     assert errors_of(crd(schema)) == said
 
 
+def ruled(default: Any, rule: str, **fields: Any) -> dict[str, Any]:
+    rules = [{"rule": rule, "message": "no", **fields}]
+    return with_spec(a={"type": "integer", "default": default, "x-kubernetes-validations": rules})
+
+
+A_DEFAULT = "SCHEMA.properties[spec].properties[a].default"
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (ruled(1, "self > 0"), []),
+        (ruled(0, "self > 0"), [f"{A_DEFAULT}: Invalid value: 0: no"]),
+        (ruled(0, "self == oldSelf"), []),
+        (ruled(0, "self > oldSelf"), [f"{A_DEFAULT}: Invalid value: 0: no"]),
+        (ruled(0, "oldSelf.hasValue()", optionalOldSelf=True), [f"{A_DEFAULT}: Invalid value: 0: no"]),
+        (
+            with_spec(
+                a={
+                    "type": "object",
+                    "default": {"b": 0},
+                    "properties": {
+                        "b": {"type": "integer", "x-kubernetes-validations": [{"rule": "self > 0", "message": "no"}]}
+                    },
+                }
+            ),
+            [f"{A_DEFAULT}.b: Invalid value: 0: no"],
+        ),
+    ],
+)
+def test_a_default_keeps_the_rules_of_its_schema(schema: dict[str, Any], said: list[str]) -> None:
+    assert errors_of(crd(schema)) == said
+
+
 def test_a_malformed_pattern_is_refused() -> None:
     (said,) = errors_of(crd(with_spec(a={"type": "string", "pattern": "a("})))
     assert said.startswith(

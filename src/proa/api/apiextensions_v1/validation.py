@@ -98,8 +98,12 @@ def validate_schemas(crd: CustomResourceDefinition, old: CustomResourceDefinitio
             check_schema(document, found, at)
             if not found and any(each.get("x-kubernetes-validations") for each in reachable(document)):
                 from proa.machinery.rules.checked import check_rules  # with it comes the whole expression language
+                from proa.machinery.rules.defaults import check_defaults
 
-                check_rules(node_of(document), at, found)
+                tree = node_of(document)
+                check_rules(tree, at, found)
+                if not found:
+                    check_defaults(tree, at, found)
             errors.extend(found)
         _selectable(version, node_of(document), path.child("selectableFields"), errors)
 

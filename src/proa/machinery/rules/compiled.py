@@ -66,10 +66,10 @@ class NodeRules:
         return any(each.transition for each in self.rules)
 
 
-def compiled(root: Node) -> NodeRules | None:
-    """The rules of a resource's schema; None without any."""
+def compiled(node: Node, *, root: bool = True) -> NodeRules | None:
+    """The rules of a schema and below; None without any. root: it is that of a whole resource."""
     compiler = _Compiler()
-    return compiler.node(root, root, True, declared(root, root=True)) if compiler.concerned(root) else None
+    return compiler.node(node, node, root, declared(node, root=root)) if compiler.concerned(node) else None
 
 
 class _Compiler:

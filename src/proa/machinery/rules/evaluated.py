@@ -42,7 +42,7 @@ class Rules:
             self._ready = True
         if self._compiled is not None:
             before = None if old is None else _Old(document, old, self._root)
-            _Walk(errors).visit(self._compiled, document, old, ROOT, before, None)
+            Walk(errors).visit(self._compiled, document, old, ROOT, before, None)
 
 
 class _Stop(Exception):
@@ -110,7 +110,9 @@ def _default(node: Node, name: str) -> Any:
     return None if known is None or known.default is UNSET else known.default
 
 
-class _Walk:
+class Walk:
+    """One budget, and where the errors go."""
+
     def __init__(self, errors: ErrorList) -> None:
         self._errors = errors
         self._budget = Budget(BUDGET)
