@@ -50,7 +50,10 @@ def _merge_object(document: Mapping[str, Any], patch: Mapping[str, Any], schema:
         raise bad_request(f"unknown patch type: {directive} in map: use replace or delete")
     merged = dict(document)
     if _RETAIN in patch:
-        keep = set(_list(patch, _RETAIN))
+        kept = _list(patch, _RETAIN)
+        if not all(isinstance(name, str) for name in kept):
+            raise bad_request(f"{_RETAIN} must list names of fields")
+        keep = set(kept)
         unlisted = [name for name in patch if not name.startswith("$") and patch[name] is not None and name not in keep]
         if unlisted:
             raise bad_request(f"the fields {', '.join(unlisted)} are in the patch but not in {_RETAIN}")

@@ -163,3 +163,8 @@ def test_what_a_json_patch_cannot_do_is_told_from_what_it_cannot_mean(operation:
     with pytest.raises(StatusError) as caught:
         apply_json_patch({"a": 1}, [operation])
     assert caught.value.code == code
+
+
+def test_retain_keys_lists_names_and_nothing_else() -> None:
+    with pytest.raises(StatusError, match="must list names of fields"):
+        strategic({}, {"$retainKeys": [[]]}, schema_of(Pod))
