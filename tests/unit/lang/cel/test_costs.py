@@ -1,7 +1,5 @@
 """What expressions cost, before and when they run, is what the reference implementation counts."""
 
-
-
 from __future__ import annotations
 
 from typing import Any
