@@ -16,11 +16,12 @@ from proa.api.apps_v1 import ControllerRevision
 from proa.api.apps_v1.resources import CONTROLLER_REVISIONS
 from proa.client.informer import Informer
 from proa.client.protocol import Client
+from proa.control.deletion import delete_exactly
 from proa.control.ownership import Claims
 from proa.machinery.decode import to_document
 from proa.machinery.meta import ObjectMeta
 from proa.machinery.resource import Resource
-from proa.machinery.status import StatusError, is_already_exists, is_not_found
+from proa.machinery.status import StatusError, is_already_exists
 from proa.rules.owners import controller_reference
 from proa.rules.replica_sets import template_hash
 
@@ -74,12 +75,7 @@ class Revisions:
         limit = owner.spec.revisionHistoryLimit if owner.spec.revisionHistoryLimit is not None else 10
         idle = [each for each in history.old if each.metadata.labels.get(REVISION_HASH) not in used]
         for each in idle[: max(0, len(idle) - limit)]:
-            meta = each.metadata
-            try:
-                await self._client.delete(CONTROLLER_REVISIONS, meta.name, meta.namespace, uid=meta.uid)
-            except StatusError as error:
-                if not is_not_found(error):
-                    raise
+            await delete_exactly(self._client, CONTROLLER_REVISIONS, each)
 
     async def _create(self, owner: Any, data: dict[str, Any], number: int) -> ControllerRevision:
         """Another name for each collision: a revision of this name with other data."""

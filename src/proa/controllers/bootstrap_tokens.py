@@ -18,9 +18,9 @@ import msgspec
 from proa.api.core_v1 import ConfigMap, Secret
 from proa.api.core_v1.resources import CONFIG_MAPS, SECRETS
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.triggers import For, Maps, Trigger
-from proa.machinery.status import StatusError, is_conflict, is_not_found
 from proa.rules import bootstrap_tokens as facts
 
 CLUSTER_INFO = "kube-public/cluster-info"
@@ -51,12 +51,7 @@ class BootstrapTokenCleaner(Controller):
             return DONE
         if left > 0:
             return requeue_after(left)
-        meta = secret.metadata
-        try:
-            await self.client.delete(SECRETS, meta.name, meta.namespace, uid=meta.uid)
-        except StatusError as error:
-            if not is_not_found(error) and not is_conflict(error):
-                raise
+        await delete_exactly(self.client, SECRETS, secret, unless_changed=True)
         return DONE
 
 

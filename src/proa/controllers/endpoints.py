@@ -10,14 +10,15 @@ import msgspec
 from proa.api.core_v1 import EndpointAddress, EndpointPort, Endpoints, EndpointSubset, Pod, Service
 from proa.api.core_v1.resources import ENDPOINTS, PODS, SERVICES
 from proa.base.errors import ProaError
-from proa.client.informer import key_of, split_key
+from proa.client.informer import key_of
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.freshness import OwnWrites
 from proa.control.outcome import DONE, Outcome
 from proa.control.services import ServicesOfPod
 from proa.control.triggers import For, Maps, Trigger
 from proa.machinery.meta import ObjectMeta
-from proa.machinery.status import is_forbidden, is_not_found
+from proa.machinery.status import is_forbidden
 from proa.rules.endpoints import (
     HEADLESS_LABEL,
     TRIGGER_TIME,
@@ -114,7 +115,7 @@ class EndpointsController(Controller):
         if service is None:
             self._writes.forget(key)
             if current is not None and current.metadata.labels.get(MANAGED_BY_LABEL) == MANAGED_BY:
-                await self._delete(key, current)
+                await delete_exactly(self.client, ENDPOINTS, current)
             return DONE
         if not has_endpoints(service):
             return DONE
@@ -171,14 +172,6 @@ class EndpointsController(Controller):
             return Endpoints(metadata=meta, subsets=subsets)
         meta = msgspec.structs.replace(current.metadata, labels=labels, annotations=annotations)
         return msgspec.structs.replace(current, metadata=meta, subsets=subsets)
-
-    async def _delete(self, key: str, current: Endpoints) -> None:
-        namespace, name = split_key(key)
-        try:
-            await self.client.delete(ENDPOINTS, name, namespace, uid=current.metadata.uid)
-        except ProaError as error:
-            if not is_not_found(error):
-                raise
 
 
 def _managed(old: Any, new: Any) -> Iterable[str]:

@@ -16,11 +16,12 @@ from proa.api.core_v1.resources import NODES, PODS
 from proa.base.errors import ProaError
 from proa.client.informer import key_of
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.status import set_condition
 from proa.control.triggers import Maps, Trigger
 from proa.controllers.settings import Settings
-from proa.machinery.status import is_conflict, is_not_found
+from proa.machinery.status import is_not_found
 from proa.machinery.timestamps import format_time
 from proa.rules.pods import is_terminal
 from proa.rules.taints import OUT_OF_SERVICE
@@ -138,10 +139,4 @@ class PodGCController(Controller):
         await self._delete(pod)
 
     async def _delete(self, pod: Pod) -> None:
-        meta = pod.metadata
-        try:
-            await self.client.delete(PODS, meta.name, meta.namespace, uid=meta.uid, grace_period_seconds=0)
-        except ProaError as error:
-            # A conflict: it is another pod of that name by now.
-            if not is_not_found(error) and not is_conflict(error):
-                raise
+        await delete_exactly(self.client, PODS, pod, unless_changed=True, grace_period_seconds=0)

@@ -11,9 +11,10 @@ import msgspec
 from proa.api.core_v1 import Secret, ServiceAccount
 from proa.api.core_v1.resources import SECRETS, SERVICE_ACCOUNTS
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.outcome import DONE, Outcome
 from proa.control.triggers import For, Maps, Trigger
-from proa.machinery.status import StatusError, is_conflict, is_not_found
+from proa.machinery.status import StatusError, is_not_found
 from proa.pki.tokens import TokenSigner
 
 TYPE = "kubernetes.io/service-account-token"
@@ -95,12 +96,7 @@ class ServiceAccountTokenController(Controller):
         return msgspec.structs.replace(secret, metadata=metadata, data={**secret.data, **lacking})
 
     async def _delete(self, secret: Secret) -> None:
-        meta = secret.metadata
-        try:
-            await self.client.delete(SECRETS, meta.name, meta.namespace, uid=meta.uid)
-        except StatusError as error:
-            if not is_not_found(error) and not is_conflict(error):
-                raise
+        await delete_exactly(self.client, SECRETS, secret, unless_changed=True)
 
     async def _forget(self, namespace: str, name: str) -> None:
         """Take a secret that is gone out of the accounts that list it."""

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from proa.api.certificates_v1 import CertificateSigningRequest
 from proa.api.certificates_v1.resources import CERTIFICATE_SIGNING_REQUESTS
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.outcome import DONE, Outcome
 from proa.control.triggers import For, Trigger
 from proa.machinery import timestamps
-from proa.machinery.status import StatusError, is_not_found
 from proa.pki.certificates import expires_at
 
 ANSWERED = timedelta(hours=1)
@@ -40,11 +40,7 @@ class CertificateCleaner(Controller):
         left = (ends - self.now()).total_seconds()
         if left > 0:
             return Outcome(requeue_after=left)
-        try:
-            await self.client.delete(CERTIFICATE_SIGNING_REQUESTS, key, uid=request.metadata.uid)
-        except StatusError as error:
-            if not is_not_found(error):
-                raise
+        await delete_exactly(self.client, CERTIFICATE_SIGNING_REQUESTS, request)
         return DONE
 
 

@@ -17,6 +17,7 @@ from proa.api.apps_v1.resources import DEPLOYMENTS, REPLICA_SETS
 from proa.api.core_v1.resources import PODS
 from proa.base.errors import ProaError
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.freshness import OwnWrites
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.ownership import Claims, OrphanTrigger, controlled_by, index_by_controller
@@ -49,7 +50,7 @@ from proa.controllers.deployment.status import (
     seconds_to_deadline,
     with_condition,
 )
-from proa.machinery.status import is_already_exists, is_not_found
+from proa.machinery.status import is_already_exists
 from proa.rules.owners import controller_of, is_controlled_by, refers_to
 from proa.rules.pods import is_terminal
 from proa.rules.replica_sets import REVISION, current_replica_set, revision, same_template
@@ -322,11 +323,7 @@ class DeploymentController(Controller):
             idle = size(each) == 0 and each.status.replicas == 0
             if not idle or meta.generation > each.status.observedGeneration:
                 continue
-            try:
-                await self.client.delete(REPLICA_SETS, meta.name, meta.namespace, uid=meta.uid)
-            except ProaError as error:
-                if not is_not_found(error):
-                    raise
+            await delete_exactly(self.client, REPLICA_SETS, each)
 
     async def _report(self, work: _Work, *, rolling: bool) -> Outcome:
         """Write the status; when to look again, if a deadline runs."""

@@ -12,12 +12,13 @@ from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.base.errors import ProaError
 from proa.client.informer import key_of
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.freshness import OwnWrites
 from proa.control.outcome import DONE, Outcome
 from proa.control.services import ServicesOfPod
 from proa.control.triggers import For, Maps, Trigger
 from proa.controllers.endpointslice.plan import MANAGED_BY, plan
-from proa.machinery.status import is_forbidden, is_not_found
+from proa.machinery.status import is_forbidden
 from proa.rules.endpoints import MANAGED_BY_LABEL, SERVICE_NAME_LABEL, TRIGGER_TIME, has_endpoints, trigger_time
 from proa.rules.selection import matches_map
 
@@ -97,12 +98,7 @@ class EndpointSliceController(Controller):
         return DONE
 
     async def _delete(self, key: str, slice: EndpointSlice) -> None:
-        meta = slice.metadata
-        try:
-            await self.client.delete(ENDPOINT_SLICES, meta.name, meta.namespace, uid=meta.uid)
-        except ProaError as error:
-            if not is_not_found(error):
-                raise
+        await delete_exactly(self.client, ENDPOINT_SLICES, slice)
         self._writes.deleted(key, slice)
 
     def _pods_of(self, service: Service) -> list[Pod]:

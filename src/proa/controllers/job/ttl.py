@@ -8,10 +8,10 @@ from datetime import datetime
 from proa.api.batch_v1 import Job
 from proa.api.batch_v1.resources import JOBS
 from proa.control.controller import Context, Controller
+from proa.control.deletion import delete_exactly
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.triggers import For, Trigger
 from proa.controllers.job.verdict import COMPLETE, FAILED, is_finished
-from proa.machinery.status import StatusError, is_conflict, is_not_found
 from proa.machinery.timestamps import parse
 
 
@@ -34,20 +34,11 @@ class JobTTLController(Controller):
         left = (job.spec.ttlSecondsAfterFinished or 0) - (self.now() - _finished_at(job)).total_seconds()
         if left > 0:
             return requeue_after(left, "until its time is up")
-        meta = job.metadata
-        try:
-            # What decided is this version: somebody may be changing the time right now.
-            await self.client.delete(
-                JOBS,
-                meta.name,
-                meta.namespace,
-                uid=meta.uid,
-                resource_version=meta.resourceVersion,
-                propagation="Foreground",
-            )
-        except StatusError as error:
-            if not is_not_found(error) and not is_conflict(error):
-                raise
+        # What decided is this version: somebody may be changing the time right now.
+        version = job.metadata.resourceVersion
+        await delete_exactly(
+            self.client, JOBS, job, unless_changed=True, resource_version=version, propagation="Foreground"
+        )
         return DONE
 
 
