@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from proa.api.core_v1 import Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
+from proa.rules.selection import holds
 
 
 def selects(spec: PodSpec, node: Node) -> bool:
@@ -33,21 +34,11 @@ def _term(term: NodeSelectorTerm, node: Node) -> bool:
 
 
 def _holds(requirement: NodeSelectorRequirement, labels: Mapping[str, str]) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in requirement.values
-        case "NotIn":
-            return value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt":
-            try:
-                found, limit = int(value or ""), int(requirement.values[0])
-            except (ValueError, IndexError):
-                return False
-            return found > limit if requirement.operator == "Gt" else found < limit
-        case _:
-            return False
+    """A node's labels can be compared as numbers, too."""
+    if requirement.operator not in ("Gt", "Lt"):
+        return holds(requirement, labels)
+    try:
+        found, limit = int(labels.get(requirement.key, "")), int(requirement.values[0])
+    except (ValueError, IndexError):
+        return False
+    return found > limit if requirement.operator == "Gt" else found < limit

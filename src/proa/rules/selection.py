@@ -5,9 +5,10 @@ An empty LabelSelector matches everything, an absent one nothing. Not here: sele
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from proa.machinery.meta import LabelSelector, LabelSelectorRequirement
+from proa.machinery.meta import LabelSelector
 
 
 def matches(selector: LabelSelector | Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
@@ -18,7 +19,7 @@ def matches(selector: LabelSelector | Mapping[str, str] | None, labels: Mapping[
         return bool(selector) and matches_map(selector, labels)
     if not matches_map(selector.matchLabels, labels):
         return False
-    return all(_holds(requirement, labels) for requirement in selector.matchExpressions)
+    return all(holds(requirement, labels) for requirement in selector.matchExpressions)
 
 
 def matches_map(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
@@ -31,7 +32,19 @@ def is_empty(selector: LabelSelector | None) -> bool:
     return selector is None or not (selector.matchLabels or selector.matchExpressions)
 
 
-def _holds(requirement: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
+class Requirement(Protocol):
+    """What a LabelSelector's and a NodeSelector's requirement have in common."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def operator(self) -> str: ...
+    @property
+    def values(self) -> Sequence[str]: ...
+
+
+def holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
+    """Whether one requirement holds, by the operators that every selector has."""
     value = labels.get(requirement.key)
     match requirement.operator:
         case "In":

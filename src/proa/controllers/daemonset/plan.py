@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from proa.api.apps_v1 import DaemonSet, DaemonSetStatus, RollingUpdateDaemonSet
 from proa.api.core_v1 import Node, Pod
@@ -28,7 +29,6 @@ class Plan:
 def plan(daemon_set: DaemonSet, nodes: Sequence[Node], pods: ByNode, revision: str, now: datetime) -> Plan:
     """What to do now; `pods` by node, those being deleted included."""
     result = Plan()
-    available: Callable[[Pod], bool] = lambda pod: is_pod_available(pod, daemon_set.spec.minReadySeconds, now)  # noqa: E731
     known = {node.metadata.name for node in nodes}
     for name, there in pods.items():
         if name not in known:  # the node is gone; its pods go with it (pod garbage collection)
@@ -37,8 +37,10 @@ def plan(daemon_set: DaemonSet, nodes: Sequence[Node], pods: ByNode, revision: s
         result.failed += ended
         result.delete += ended
     targets = []
+    wanted = 0
     for node in nodes:
         make, keep = belongs(daemon_set, node)
+        wanted += make
         there = pods.get(node.metadata.name, ())
         live = _live(there)
         if not keep:
@@ -53,22 +55,20 @@ def plan(daemon_set: DaemonSet, nodes: Sequence[Node], pods: ByNode, revision: s
         for _, _, live in targets:
             result.delete += _surplus(live)
     else:
-        _roll(
-            result, rolling.rollingUpdate or RollingUpdateDaemonSet(), nodes, targets, revision, available, daemon_set
-        )
+        available = partial(is_pod_available, min_ready_seconds=daemon_set.spec.minReadySeconds, now=now)
+        _roll(result, rolling.rollingUpdate or RollingUpdateDaemonSet(), wanted, targets, revision, available)
     return result
 
 
 def _roll(
     result: Plan,
     bounds: RollingUpdateDaemonSet,
-    nodes: Sequence[Node],
+    wanted: int,
     targets: Sequence[tuple[str, bool, list[Pod]]],
     revision: str,
     available: Callable[[Pod], bool],
-    daemon_set: DaemonSet,
 ) -> None:
-    wanted = sum(belongs(daemon_set, node)[0] for node in nodes)
+    """Replace pods of other revisions. wanted: on how many nodes one belongs; targets: those that have one."""
     surge = scaled(bounds.maxSurge or 0, wanted, round_up=True)
     unavailable = scaled(bounds.maxUnavailable if bounds.maxUnavailable is not None else 1, wanted, round_up=True)
     if not surge and not unavailable:

@@ -6,7 +6,7 @@ A reconcile writes at most one status; what follows from it (finalizers that may
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -86,7 +86,7 @@ class JobController(Controller):
             return Outcome(note=f"managed by {job.spec.managedBy}")
         pods = await self._claims.of(job, job.spec.selector)
         if verdict.is_finished(job):
-            await self._release(pod for pod in pods)
+            await self._release(pods)
             return DONE
         if not self._writes.seen(key):
             return Outcome(note="waiting to see its own writes")
@@ -208,7 +208,7 @@ class JobController(Controller):
         found.terminating += len(pods)
         found.ready = sum(map(is_pod_ready, found.active))
 
-    async def _release(self, pods: Iterator[Pod]) -> None:
+    async def _release(self, pods: Iterable[Pod]) -> None:
         async with asyncio.TaskGroup() as group:
             for pod in pods:
                 if TRACKING in pod.metadata.finalizers:
