@@ -143,11 +143,11 @@ class Resource(Generic[T]):
         """The shape of its documents."""
         return self.form.schema if self.custom_form is not None else schema_of(self.type)
 
-    @property
+    @cached_property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
-    @property
+    @cached_property
     def qualified(self) -> str:
         """`deployments.apps`, as RBAC, errors and owner tracking write it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
@@ -159,8 +159,9 @@ class Resource(Generic[T]):
         return hash((self.group, self.version, self.plural))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Resource) and (self.group, self.version, self.plural) == (
-            other.group,
-            other.version,
-            other.plural,
+        return self is other or (
+            isinstance(other, Resource)
+            and self.plural == other.plural
+            and self.group == other.group
+            and self.version == other.version
         )
