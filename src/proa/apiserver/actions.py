@@ -30,6 +30,13 @@ Action = Callable[[str, str, Document, WriteOptions], Awaitable[Document]]
 
 def checked_body(body: Document, kind: type[Object], options: WriteOptions, *api_versions: str) -> Document:
     """The body of an action, of its declared shape, defaulted and valid. Raises StatusError 400, 422."""
+    shaped = shaped_body(body, kind, options, *api_versions)
+    check_facts(shaped, kind)
+    return shaped
+
+
+def shaped_body(body: Document, kind: type[Object], options: WriteOptions, *api_versions: str) -> Document:
+    """The body of an action, of its declared shape and defaulted. Raises StatusError 400."""
     schema = schema_of(kind)
     said = body.get("apiVersion")
     if body.get("kind") not in (None, "", kind.__name__) or said not in (None, "", *api_versions):
@@ -38,12 +45,16 @@ def checked_body(body: Document, kind: type[Object], options: WriteOptions, *api
     shaped = {**body, "apiVersion": api_versions[0]}
     options.warnings += decode.field_validation(shaped, schema, options.field_validation, options.raw)
     apply_defaults(shaped, schema)
+    return shaped
+
+
+def check_facts(shaped: Document, kind: type[Object]) -> None:
+    """Raises StatusError 422 when a body breaks what its declaration says."""
     errors = ErrorList()
-    validate_facts(shaped, schema, errors)
+    validate_facts(shaped, schema_of(kind), errors)
     if errors:
         name = (shaped.get("metadata") or {}).get("name", "")
-        raise failures.invalid(api_versions[0].rpartition("/")[0], kind.__name__, name, errors)
-    return shaped
+        raise failures.invalid(shaped["apiVersion"].rpartition("/")[0], kind.__name__, name, errors)
 
 
 class PodActions:

@@ -323,12 +323,8 @@ class ApiServer:
         if SERVICE_ACCOUNTS in self._builtin:
             tokens = TokenAction(self.registry(SERVICE_ACCOUNTS), lambda: self._issuer)
             actions[SERVICE_ACCOUNTS, "token"] = tokens.request
-        reviews = Reviews(self.access).actions()
-        for resource in self._builtin:
-            review = reviews.get((resource.group, resource.plural))
-            if review is not None:
-                actions[resource, ""] = review
-        return actions
+        reviews = Reviews(self.access, self._chain).actions()
+        return actions | {(each, ""): reviews[each] for each in self._builtin if each in reviews}
 
     def _serve_paths(self) -> None:
         serve = self._dispatcher.serve_path

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.unit.apiserver.conftest import options
 
-from proa.api.authentication_v1.resources import TOKEN_REVIEWS
+from proa.api.authentication_v1.resources import SELF_SUBJECT_REVIEWS, TOKEN_REVIEWS
 from proa.api.authorization_v1.resources import (
     LOCAL_SUBJECT_ACCESS_REVIEWS,
+    SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,
     SUBJECT_ACCESS_REVIEWS,
 )
+from proa.apiserver.admission import Attributes
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.identity import (
     AUTHENTICATED,
@@ -176,3 +179,71 @@ async def test_a_token_review_is_for_the_audiences_it_names(
     status = await review(server, TOKEN_REVIEWS, {"token": token, "audiences": wanted})
     assert status.get("authenticated", False) is (granted is not None)
     assert status.get("audiences") == granted
+
+
+async def test_a_local_review_that_names_another_namespace_is_refused(server: ApiServer, recorded: Recorded) -> None:
+    body = {"metadata": {"namespace": "other"}, "spec": {"user": "u", "resourceAttributes": PODS}}
+    with pytest.raises(StatusError, match="does not match the namespace sent on the request") as refused:
+        await server.post(LOCAL_SUBJECT_ACCESS_REVIEWS, "ns", "", "", body, options())
+    assert refused.value.code == 400
+
+
+class Watching:
+    """An admission plugin that sees every write, changes it as `change` says, and refuses it if `refuses`."""
+
+    name = "Watching"
+
+    def __init__(self, change: Callable[[dict[str, Any]], None] = lambda _: None, refuses: str = "") -> None:
+        self.change = change
+        self.refuses = refuses
+        self.seen: list[tuple[str, str, str, str]] = []
+
+    def handles(self, resource: Any, subresource: str, operation: str) -> bool:
+        return True
+
+    async def mutate(self, attributes: Attributes) -> None:
+        assert attributes.document is not None
+        self.change(attributes.document)
+
+    async def validate(self, attributes: Attributes) -> None:
+        self.seen.append((attributes.operation, attributes.resource.qualified, attributes.namespace, attributes.name))
+        if self.refuses:
+            raise attributes.forbidden(self.refuses)
+
+
+ASKED: list[tuple[Any, str, dict[str, Any]]] = [
+    (TOKEN_REVIEWS, "", {"token": "aware"}),
+    (SELF_SUBJECT_REVIEWS, "", {}),
+    (SUBJECT_ACCESS_REVIEWS, "", {"user": "u", "resourceAttributes": PODS}),
+    (SELF_SUBJECT_ACCESS_REVIEWS, "", {"resourceAttributes": PODS}),
+    (LOCAL_SUBJECT_ACCESS_REVIEWS, "ns", {"user": "u", "resourceAttributes": PODS}),
+    (SELF_SUBJECT_RULES_REVIEWS, "", {"namespace": "ns"}),
+]
+
+
+@pytest.mark.parametrize(("resource", "namespace", "spec"), ASKED, ids=[each[0].plural for each in ASKED])
+async def test_a_review_is_answered_only_if_admission_lets_it_pass(
+    server: ApiServer, recorded: Recorded, resource: Any, namespace: str, spec: dict[str, Any]
+) -> None:
+    body = {"spec": spec} if spec else {}
+    plugin = Watching(refuses="not you")
+    server.install(authorizers=[recorded], admission=[plugin])
+    with pytest.raises(StatusError, match="not you") as refused:
+        await server.post(resource, namespace, "", "", body, options())
+    assert (refused.value.code, recorded.asked) == (403, [])
+    assert plugin.seen == [("CREATE", resource.qualified, namespace, "")]
+
+
+async def test_a_review_is_about_what_admission_made_of_it(server: ApiServer, recorded: Recorded) -> None:
+    plugin = Watching(lambda document: document["spec"].update(user="changed"))
+    server.install(authorizers=[recorded], admission=[plugin])
+    await review(server, SUBJECT_ACCESS_REVIEWS, {"resourceAttributes": PODS})
+    assert recorded.asked[0].user == User("changed")
+
+
+async def test_admission_may_not_leave_a_review_that_asks_nothing(server: ApiServer, recorded: Recorded) -> None:
+    plugin = Watching(lambda document: document["spec"].pop("resourceAttributes"))
+    server.install(authorizers=[recorded], admission=[plugin])
+    with pytest.raises(StatusError, match="exactly one of nonResourceAttributes or resourceAttributes") as refused:
+        await review(server, SUBJECT_ACCESS_REVIEWS, {"user": "u", "resourceAttributes": PODS})
+    assert (refused.value.code, plugin.seen) == (422, [])

@@ -69,9 +69,8 @@ class Registry:
         self.watch = reader.watch
 
         prepare = Preparation(resource)
-        admitting = Admitting(resource, admission.of(resource), prepare)
+        admitting = Admitting(resource, admission.of(resource))
         self.admit = admitting.admit
-        self.settle = admitting.settle
 
         self.create = Creator(objects, prepare, admitting, now, random).create
 

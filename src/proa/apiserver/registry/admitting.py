@@ -20,11 +20,10 @@ from proa.machinery.resource import Resource
 class Admitting:
     """The admission of one resource: its chain's `mutate` and `validate`, over `attributes`."""
 
-    def __init__(self, resource: Resource[Any], chain: ResourceChain, prepare: Preparation) -> None:
+    def __init__(self, resource: Resource[Any], chain: ResourceChain) -> None:
         self.mutate = chain.mutate
         self.validate = chain.validate
         self._resource = resource
-        self._prepare = prepare
 
     def attributes(
         self,
@@ -70,19 +69,20 @@ class Admitting:
         await self.validate(attributes)
         return await act() if act is not None else None
 
-    def settle(self, attributes: Attributes) -> None:
-        """Bring the document of a write in order again after somebody outside of the server changed it in admission.
 
-        Raises StatusError when it is none of its kind any more.
-        """
-        document, resource = attributes.document, self._resource
-        assert document is not None
-        if document.get("kind") in (None, resource.kind):
-            document["apiVersion"], document["kind"] = resource.api_version, resource.kind
-            self._prepare.settled(document, attributes.old, attributes.subresource)
-            return
-        declared = resource.subresource(attributes.subresource)  # a binding, an eviction: no object of ours
-        if declared is not None and declared.type is not None:
-            form = DeclaredForm(declared.type)
-            form.shape(document, FieldValidation.IGNORE)
-            form.default(document)
+def settle(attributes: Attributes) -> None:
+    """Bring the document of a write in order again after somebody outside of the server changed it in admission.
+
+    Raises StatusError when it is none of its kind any more.
+    """
+    document, resource = attributes.document, attributes.resource
+    assert document is not None
+    if document.get("kind") in (None, resource.kind):
+        document["apiVersion"], document["kind"] = resource.api_version, resource.kind
+        Preparation(resource).settled(document, attributes.old, attributes.subresource)
+        return
+    declared = resource.subresource(attributes.subresource)  # a binding, an eviction: no object of ours
+    if declared is not None and declared.type is not None:
+        form = DeclaredForm(declared.type)
+        form.shape(document, FieldValidation.IGNORE)
+        form.default(document)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from proa.apiserver.admission import Attributes
+from proa.apiserver.registry.admitting import settle
 from proa.apiserver.webhooks.hooks import Concern
 from proa.apiserver.webhooks.versions import Documents
 from proa.machinery import patch
@@ -75,7 +76,7 @@ class Mutation:
         status = document.get("status")
         document.clear()
         document.update(patched or {})
-        self._server.registry(attributes.resource).settle(attributes)
+        settle(attributes)
         if _is_new(attributes) and "status" not in document and status is not None:
             document["status"] = status  # it is nobody's outside, but a plugin of ours may have begun it
         return msgspec.json.encode(document, order="sorted") != before

@@ -12,6 +12,7 @@ from tests.unit.apiserver.webhooks.conftest import CONFIGURATIONS, Guarded, hook
 from tests.webhook_server import WebhookServer, answering, denying, patching
 
 from proa.api.apps_v1.resources import DEPLOYMENTS
+from proa.api.authorization_v1.resources import SUBJECT_ACCESS_REVIEWS
 from proa.api.autoscaling_v2.resources import HORIZONTAL_POD_AUTOSCALERS
 from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, NAMESPACES, PODS
 from proa.apiserver.connecting import connect_options
@@ -538,3 +539,15 @@ async def test_autoscalers_are_shown_in_the_version_the_rule_names(guarded: Guar
     assert (request["resource"]["version"], request["requestResource"]["version"]) == ("v1", "v2")
     assert request["object"]["spec"]["targetCPUUtilizationPercentage"] == 50
     assert (stored.spec.maxReplicas, stored.spec.metrics[0].resource.target.averageUtilization) == (5, 50)
+
+
+async def test_webhooks_see_and_change_reviews(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/ask"] = patching({"op": "replace", "path": "/spec/resourceAttributes/verb", "value": "list"})
+    asked = rule(apiGroups=["authorization.k8s.io"], resources=["subjectaccessreviews"], scope="Cluster")
+    await guarded.configure("mutating", hook(backend.client_config("/ask"), rules=[asked]))
+    await guarded.configure("validating", hook(backend.client_config("/allow"), rules=[asked]))
+    spec = {"user": "u", "resourceAttributes": {"verb": "get", "resource": "pods"}}
+    done = await guarded.server.post(SUBJECT_ACCESS_REVIEWS, "", "", "", {"spec": spec}, options())
+    assert (done["spec"]["resourceAttributes"]["verb"], done["status"]) == ("list", {"allowed": False})
+    [seen] = backend.requests("/allow")
+    assert (seen["kind"]["kind"], seen["object"]["spec"]) == ("SubjectAccessReview", done["spec"])
