@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proa.api.core_v1 import Pod, Taint, Toleration
+from proa.machinery.decode import to_document
 from proa.machinery.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference
 from proa.rules.owners import controller_of, controller_reference, is_controlled_by
 from proa.rules.pods import available_in, find_port, is_pod_available, is_pod_ready
-from proa.rules.qos import qos_class
+from proa.rules.qos import qos_class, qos_class_of_document
 from proa.rules.replica_sets import template_hash
 from proa.rules.resources import pod_limits, pod_requests
 from proa.rules.rolling import rolling_bounds
@@ -69,10 +70,30 @@ def test_pod_level_resources_replace_sums_and_overhead_comes_on_top():
         ([container(cpu="1", memory="1Gi", limits={"cpu": "1", "memory": "1024Mi"})], "Guaranteed"),
         ([container(cpu="500m", memory="1Gi", limits={"cpu": "1", "memory": "1Gi"})], "Burstable"),
         ([container(limits={"cpu": "1", "memory": "1Gi"}), container("d")], "Burstable"),
+        ([container(), container("d", limits={"cpu": "1", "memory": "1Gi"})], "Burstable"),
+        ([container(limits={"cpu": "0", "memory": "0"}), container("d", cpu="0")], "BestEffort"),
     ],
 )
 def test_quality_of_service_follows_requests_and_limits(containers, wanted):
-    assert qos_class(pod(*containers).spec) == wanted
+    made = pod(*containers)
+    assert qos_class(made.spec) == wanted
+    assert qos_class_of_document(to_document(made)["spec"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("resources", "wanted"),
+    [
+        ({}, "Guaranteed"),
+        ({"limits": {}}, "Guaranteed"),
+        ({"requests": {"cpu": "1"}}, "Burstable"),
+        ({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1"}}, "Guaranteed"),
+    ],
+)
+def test_what_a_pod_says_for_all_its_containers_decides_its_quality_of_service(resources, wanted):
+    step = container("step", limits={"cpu": "1", "memory": "1Gi"})
+    made = pod(container(limits={"cpu": "1", "memory": "1Gi"}), initContainers=[step], resources=resources)
+    assert qos_class(made.spec) == wanted
+    assert qos_class_of_document(to_document(made)["spec"]) == wanted
 
 
 def ready(status: str = "True", since: str = "2026-01-01T00:00:50Z") -> dict[str, str]:

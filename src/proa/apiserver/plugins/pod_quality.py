@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from proa.api.core_v1 import Pod
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.plugins.context import Stateless
-from proa.machinery.decode import to_typed
 from proa.machinery.quantity import QuantityError
 from proa.machinery.resource import Resource
-from proa.rules.qos import qos_class
+from proa.rules.qos import qos_class_of_document
 
 
 class PodQuality(Stateless):
@@ -27,7 +25,7 @@ class PodQuality(Stateless):
         assert attributes.document is not None
         document = attributes.document
         try:
-            quality = qos_class(to_typed(document, Pod).spec)
+            quality = qos_class_of_document(document["spec"])
         except QuantityError:
             return  # validation comes next, refuses the pod, and names the field
         document["status"] = {**(document.get("status") or {}), "qosClass": quality}

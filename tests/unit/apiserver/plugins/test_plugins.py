@@ -69,6 +69,12 @@ async def test_a_malformed_quantity_is_left_to_validation() -> None:
     assert "status" not in pod
 
 
+async def test_a_pod_without_containers_is_left_to_validation() -> None:
+    pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {}}
+    await PodQuality().mutate(attributes(PODS, pod))
+    assert pod["status"] == {"qosClass": "BestEffort"}
+
+
 async def test_what_nothing_acts_on_is_accepted_with_a_warning() -> None:
     request = attributes(STATEFUL_SETS, {"spec": {"template": {"spec": {}}}})
     await NotImplementedWarnings().validate(request)
