@@ -104,7 +104,6 @@ class Dispatcher(Routes):
         try:
             if lane.plain and not request.query_string:
                 series.started += 1
-                request.task = asyncio.current_task()
                 request.deadline = started + lane.seconds
                 response = await lane.handle(request)
             else:
@@ -164,7 +163,6 @@ class Dispatcher(Routes):
             return await _session(request, lane, series)
         if not lane.seconds:
             return await self._watch(request, lane, series)
-        request.task = asyncio.current_task()
         request.deadline = started + lane.seconds
         wanted = self.deadlines.wanted(request) if "timeout=" in request.query_string else None
         if wanted is None:

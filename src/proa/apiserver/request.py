@@ -1,8 +1,7 @@
-"""One client connection, and one request as handlers see it.
+"""One request as handlers see it: what was asked, its body within limits, and whether the client is still there.
 
-aiohttp's low-level server parses; what is ours is the request object (aiohttp's own is only made for WebSockets), the
-body limit, how long a client may take, and the end of long responses when it goes away. Not here: listening (`server`),
-what a path means (`requestinfo`), what is answered (`reply`).
+aiohttp's own request object is only made for WebSockets. Not here: its connection (`connection`), what a path means
+(`requestinfo`), what is answered (`reply`).
 """
 
 from __future__ import annotations
@@ -11,25 +10,26 @@ import asyncio
 import itertools
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler
 
 from proa.apiserver.identity import User, Witness
 from proa.apiserver.reply import Reply, Stream
 from proa.apiserver.requestinfo import RequestInfo
 from proa.machinery import status as failures
 
+if TYPE_CHECKING:
+    from proa.apiserver.connection import Connection
+
 BODY_LIMIT = 3 * 1024 * 1024
 """The largest request body in bytes, as upstream's."""
-HEAD_SECONDS = 32.0
-"""How long a client may take over the head of a request, as upstream's."""
 WRITE_SECONDS = 60.0
 """How long a client may leave what it is sent unread: then its connection is cut, so that it holds nothing."""
 
@@ -45,62 +45,10 @@ class Answer(Protocol):
 
 
 Response = Reply | Stream | Answer | web.WebSocketResponse
-Handler = Callable[["Request"], Awaitable[Response]]
-
 
 # Audit IDs are UUIDs whose last part counts: as unique, and made in a fraction of the time.
 _AUDIT_PREFIX = str(uuid.uuid4())[:24].encode()
 _audit_number = itertools.count(secrets.randbits(44)).__next__
-
-
-class Connection(RequestHandler):
-    """One client connection; remembers its certificate, tells a long response that the client has gone, and does not
-    wait for ever for a request that has begun."""
-
-    __slots__ = ("_certificate", "_certificate_read", "_head_timer", "on_lost")
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.on_lost: Callable[[], None] | None = None
-        self._certificate: bytes | None = None
-        self._certificate_read = False
-        self._head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._await_head()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._messages or self._current_request is not None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-        elif self._head_timer is None:
-            self._await_head()  # a part of a head
-
-    def _await_head(self) -> None:
-        self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
-
-    def _cut(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-    def certificate(self) -> bytes | None:
-        """The client's leaf certificate in DER, None without one."""
-        if not self._certificate_read:
-            self._certificate_read = True
-            tls = self.transport.get_extra_info("ssl_object") if self.transport is not None else None
-            self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
-        return self._certificate
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-        if self.on_lost is not None:
-            self.on_lost()
 
 
 class Request:
@@ -113,9 +61,7 @@ class Request:
         "_audit_id",
         "_message",
         "_payload",
-        "_payload_writer",
         "_query",
-        "_task",
         "connection",
         "deadline",
         "headers",
@@ -136,20 +82,17 @@ class Request:
         message: RawRequestMessage,
         payload: StreamReader,
         connection: Connection,
-        writer: Any,
-        task: asyncio.Task[None],
+        task: asyncio.Task[Any] | None,
     ) -> None:
         self._message = message
         self._payload = payload
-        self._payload_writer = writer
-        self._task = task
         self._query: dict[str, str] | None = None
         self._audit_id = b""
         self.connection = connection
         self.deadline = 0.0
         """When it is given up, by time.perf_counter; 0: never."""
         self.overdue = False
-        self.task: asyncio.Task[Any] | None = None
+        self.task = task
         """Who handles it."""
         self.marks = b""
         """Header lines that its response carries beside the handler's own."""
@@ -262,14 +205,9 @@ class Request:
 
     def websocket_request(self) -> web.BaseRequest:
         """aiohttp's request object, which its WebSocketResponse needs."""
-        return web.BaseRequest(
-            self._message,
-            self._payload,
-            self.connection,
-            self._payload_writer,
-            self._task,
-            asyncio.get_running_loop(),
-        )
+        loop = asyncio.get_running_loop()
+        writer = StreamWriter(self.connection, loop)
+        return web.BaseRequest(self._message, self._payload, self.connection, writer, cast(Any, self.task), loop)
 
     def transport(self) -> asyncio.Transport:
         """The open transport. Raises ConnectionResetError when the client has gone."""
@@ -286,7 +224,7 @@ class Request:
                 async with asyncio.timeout(WRITE_SECONDS):
                     await connection._drain_helper()
             except TimeoutError:
-                connection._cut()
+                connection.cut()
                 raise ConnectionResetError("the client has not read what it was sent") from None
 
     @asynccontextmanager

@@ -1,6 +1,6 @@
 """The HTTP server: listening, serving, and graceful shutdown.
 
-Not here: connections and requests (`request`), what a path means.
+Not here: a connection (`connection`), a request (`request`), what a path means.
 """
 
 from __future__ import annotations
@@ -11,25 +11,19 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from proa.apiserver.request import Connection, Handler, Request, Response
+from proa.apiserver.connection import Connection, Handler
+from proa.apiserver.request import Request, Response
 
 IDLE_SECONDS = 3630.0
 
 
 class _Server(web.Server):
-    """aiohttp's server with our connections and requests."""
+    """aiohttp's server with our connections."""
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
-
-    def _make_request(
-        self, message: RawRequestMessage, payload: StreamReader, protocol: Any, writer: Any, task: asyncio.Task[None]
-    ) -> Any:
-        return Request(message, payload, protocol, writer, task)
+        return Connection(cast(Any, self.request_handler), self, loop=self._loop, **self._kwargs)
 
 
 def audited(handler: Handler) -> Handler:
@@ -65,7 +59,6 @@ class HttpServer:
                 max_line_size=65536,
                 max_field_size=65536,
                 auto_decompress=True,
-                lingering_time=2.0,
             )
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(self._http, host, port, ssl=tls, backlog=1024, reuse_address=True)

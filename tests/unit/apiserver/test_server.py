@@ -10,6 +10,7 @@ import pytest
 from tests.unit.apiserver.conftest import config_map, options
 
 from proa.api.core_v1.resources import CONFIG_MAPS
+from proa.apiserver import connection
 from proa.apiserver import request as http
 from proa.apiserver.compose import ApiServer
 
@@ -32,7 +33,8 @@ def head(method: str, path: str, *more: str) -> bytes:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 0.05)
     monkeypatch.setattr(http, "WRITE_SECONDS", 0.1)
 
 
@@ -57,6 +59,64 @@ async def test_a_connection_is_kept_between_whole_requests(impatient: None, raw:
         assert answer.startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(2) == b"ok"
         await asyncio.sleep(0.06)  # longer than a head may take
+
+
+async def read_status(reader: asyncio.StreamReader) -> bytes:
+    """The status line of the next answer, whose body is read too."""
+    answer = await reader.readuntil(b"\r\n\r\n")
+    lines = answer.split(b"\r\n")
+    length = next(int(line.partition(b":")[2]) for line in lines if line.lower().startswith(b"content-length"))
+    await reader.readexactly(length)
+    return lines[0]
+
+
+async def test_what_is_not_http_is_refused(raw: Streams) -> None:
+    reader, writer = raw
+    writer.write(b"HELO there\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+async def test_requests_sent_at_once_are_answered_in_their_order(raw: Streams) -> None:
+    reader, writer = raw
+    writer.write(head("GET", "/livez") + head("GET", "/nothing") + head("GET", "/livez"))
+    async with asyncio.timeout(5):
+        codes = [(await read_status(reader)).split()[1] for _ in range(3)]
+    assert codes == [b"200", b"404", b"200"]
+
+
+async def test_a_body_that_nobody_wants_does_not_disturb_the_next_request(raw: Streams) -> None:
+    reader, writer = raw
+    writer.write(head("POST", "/nothing", "Content-Length: 300000") + b"x" * 300_000 + head("GET", "/livez"))
+    async with asyncio.timeout(5):
+        assert b"404" in await read_status(reader)
+        assert b"200" in await read_status(reader)
+
+
+async def test_a_body_that_nobody_wants_and_that_does_not_end_closes_the_connection(
+    impatient: None, raw: Streams
+) -> None:
+    reader, writer = raw
+    writer.write(head("POST", "/nothing", "Content-Length: 300000") + b"x")
+    async with asyncio.timeout(5):
+        assert b"404" in await read_status(reader)
+        assert await reader.read() == b""
+
+
+async def test_after_a_change_of_protocol_that_is_declined_requests_go_on(raw: Streams) -> None:
+    reader, writer = raw
+    upgrade = head("GET", "/livez", "Connection: Upgrade", "Upgrade: websocket")
+    writer.write(upgrade + head("GET", "/nothing"))
+    async with asyncio.timeout(5):
+        assert b"200" in await read_status(reader)
+        assert b"404" in await read_status(reader)
+
+
+async def test_the_connection_of_who_says_so_is_closed_after_the_answer(raw: Streams) -> None:
+    reader, writer = raw
+    writer.write(head("GET", "/livez", "Connection: close"))
+    async with asyncio.timeout(5):
+        assert (await reader.read()).count(b"HTTP/1.1 200") == 1
 
 
 async def test_a_client_that_reads_nothing_is_cut(impatient: None, listening: ApiServer) -> None:
