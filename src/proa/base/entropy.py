@@ -28,10 +28,10 @@ class BlockRandom(SystemRandom):
         return int.from_bytes(self.randbytes(size)) >> (size * 8 - k)
 
     def randbytes(self, n: int) -> bytes:
-        if n > _BLOCK:
-            return os.urandom(n)
         end = self._used + n
         if end > len(self._block):
+            if n > _BLOCK:
+                return os.urandom(n)
             self._block, end = os.urandom(_BLOCK), n
         self._used = end
         return self._block[end - n : end]

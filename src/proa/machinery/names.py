@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from random import Random
-from uuid import UUID
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -246,6 +245,12 @@ def safe_encode(text: str) -> str:
     return "".join(_SUFFIX_LETTERS[ord(each) % len(_SUFFIX_LETTERS)] for each in text)
 
 
+# What RFC 9562 says of a version 4 UUID's bits: those that are random, and the version and variant among them.
+_UID_RANDOM = ~(0xF000 << 64 | 0xC000 << 48)
+_UID_FIXED = 0x4000 << 64 | 0x8000 << 48
+
+
 def new_uid(random: Random) -> str:
     """A random (version 4) UUID."""
-    return str(UUID(int=random.getrandbits(128), version=4))
+    text = (random.getrandbits(128) & _UID_RANDOM | _UID_FIXED).to_bytes(16).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

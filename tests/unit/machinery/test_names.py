@@ -70,5 +70,10 @@ def test_uids_are_random_uuids() -> None:
     assert UUID(first).version == 4
 
 
+@given(seed=st.integers())
+def test_a_uid_is_the_version_4_uuid_of_one_draw(seed: int) -> None:
+    assert names.new_uid(Random(seed)) == str(UUID(int=Random(seed).getrandbits(128), version=4))
+
+
 def test_a_hash_is_written_without_vowels() -> None:
     assert set(names.safe_encode("6b8b4567abcdef")) <= set("bcdfghjklmnpqrstvwxz2456789")
