@@ -6,7 +6,7 @@ Values in objects stay texts; here is what computes with them. `now` is never re
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from proa.base.errors import ProaError
@@ -52,7 +52,14 @@ def micro_from_epoch(seconds: float) -> str:
 
 def format_time(instant: datetime) -> str:
     """A `Time` from an aware datetime."""
-    return instant.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"
+    since = instant - _EPOCH
+    return _second(since.days, since.seconds)
+
+
+@lru_cache(maxsize=1024)
+def _second(days: int, seconds: int) -> str:
+    """Remembered, because nearly all that is written is written now."""
+    return (_EPOCH + timedelta(days, seconds)).isoformat()[:-6] + "Z"
 
 
 def format_micro_time(instant: datetime) -> str:

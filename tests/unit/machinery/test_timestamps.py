@@ -1,6 +1,6 @@
 """Times are UTC on the wire, and ages read as in kubectl."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -44,6 +44,15 @@ def test_seconds_survive(seconds: int) -> None:
 @given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)))
 def test_instants_survive(instant: datetime) -> None:
     assert timestamps.parse(timestamps.format_micro_time(instant)) == instant
+
+
+@given(
+    st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),
+    st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+def test_a_time_is_the_instant_in_utc_with_its_fraction_cut(instant: datetime, zone: timezone) -> None:
+    cut = instant.replace(microsecond=0).isoformat() + "Z"
+    assert timestamps.format_time(instant.replace(tzinfo=UTC).astimezone(zone)) == cut
 
 
 @pytest.mark.parametrize(
