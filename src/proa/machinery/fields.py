@@ -6,7 +6,7 @@ inclusive`). Here: the values and their rendering. Not here: the rules that find
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,19 +146,16 @@ def aggregated(errors: Iterable[str]) -> str:
     return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]" if texts else ""
 
 
-class ErrorList(Sequence[FieldError]):
-    """Collects field errors, so that a user sees all of them at once; each method takes the path first."""
+class ErrorList(list[FieldError]):
+    """Collects field errors, so that a user sees all of them at once; each method takes the path first.
 
-    __slots__ = ("_errors",)
+    A list of its own kind and no wrapper of one: every write makes one, and nearly all stay empty.
+    """
 
-    def __init__(self, errors: Iterable[FieldError] = ()) -> None:
-        self._errors = list(errors)
+    __slots__ = ()
 
     def add(self, error: FieldError) -> None:
-        self._errors.append(error)
-
-    def extend(self, errors: Iterable[FieldError]) -> None:
-        self._errors.extend(errors)
+        self.append(error)
 
     def required(self, path: Path, detail: str = "") -> None:
         """A value must be given (an empty string, list or null is not one)."""
@@ -219,24 +216,12 @@ class ErrorList(Sequence[FieldError]):
 
     def causes(self) -> tuple[StatusCause, ...]:
         """The list as the `details.causes` of a Status."""
-        return tuple(StatusCause(reason=each.reason, message=each.message, field=each.field) for each in self._errors)
+        return tuple(StatusCause(reason=each.reason, message=each.message, field=each.field) for each in self)
 
     @property
     def message(self) -> str:
         """One error as itself, several as `[a, b]`; a repeated one is said once."""
-        return aggregated(map(str, self._errors))
-
-    def __len__(self) -> int:
-        return len(self._errors)
-
-    def __iter__(self) -> Iterator[FieldError]:
-        return iter(self._errors)
-
-    def __getitem__(self, position: Any) -> Any:
-        return self._errors[position]
-
-    def __bool__(self) -> bool:
-        return bool(self._errors)
+        return aggregated(map(str, self))
 
     def __repr__(self) -> str:
-        return f"ErrorList({self._errors!r})"
+        return f"ErrorList({super().__repr__()})"
