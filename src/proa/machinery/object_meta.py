@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from proa.machinery import names
 from proa.machinery.fields import ErrorList, Path, quoted
-from proa.machinery.meta import Condition, LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference
+from proa.machinery.meta import Condition, LabelSelector, ObjectMeta, OwnerReference
 
 METADATA = Path("metadata")
 ANNOTATIONS_LIMIT = 256 * 1024
@@ -47,7 +47,8 @@ def validate_object_meta(
     if meta.generation < 0:
         errors.invalid(path.child("generation"), meta.generation, "must be greater than or equal to 0")
     _validate_common(meta, errors, path)
-    validate_finalizers(meta.finalizers, errors, path.child("finalizers"))
+    if meta.finalizers:
+        validate_finalizers(meta.finalizers, errors, path.child("finalizers"))
 
 
 def validate_object_meta_update(new: ObjectMeta, old: ObjectMeta, errors: ErrorList, *, path: Path = METADATA) -> None:
@@ -90,7 +91,9 @@ def _validate_common(meta: ObjectMeta, errors: ErrorList, path: Path) -> None:
     if meta.ownerReferences:
         validate_owner_references(meta.ownerReferences, errors, path.child("ownerReferences"))
     for position, entry in enumerate(meta.managedFields):
-        _validate_managed(entry, errors, path, position)
+        said = entry.operation, entry.fieldsType, entry.manager, entry.subresource
+        if not _is_managed_soundly(*said):
+            _validate_managed(*said, errors, path.child("managedFields").index(position))
 
 
 @lru_cache(maxsize=8192)
@@ -157,14 +160,23 @@ def validate_finalizers(finalizers: Iterable[str], errors: ErrorList, path: Path
         errors.invalid(path, finalizers, f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set")
 
 
-def _validate_managed(entry: ManagedFieldsEntry, errors: ErrorList, meta: Path, position: int) -> None:
-    path = meta.child("managedFields").index(position)
-    if entry.operation not in ("Apply", "Update"):
-        errors.invalid(path.child("operation"), entry.operation, "must be `Apply` or `Update`")
-    if entry.fieldsType not in ("", "FieldsV1"):
-        errors.invalid(path.child("fieldsType"), entry.fieldsType, "must be `FieldsV1`")
-    validate_field_manager(entry.manager, errors, path.child("manager"))
-    if len(entry.subresource) > _SUBRESOURCE_LIMIT:
+@lru_cache(maxsize=1024)
+def _is_managed_soundly(operation: str, fields_type: str, manager: str, subresource: str) -> bool:
+    """Remembered, because the same few writers come again and again, and every write passes all of an object's."""
+    errors = ErrorList()
+    _validate_managed(operation, fields_type, manager, subresource, errors, METADATA)
+    return not errors
+
+
+def _validate_managed(
+    operation: str, fields_type: str, manager: str, subresource: str, errors: ErrorList, path: Path
+) -> None:
+    if operation not in ("Apply", "Update"):
+        errors.invalid(path.child("operation"), operation, "must be `Apply` or `Update`")
+    if fields_type not in ("", "FieldsV1"):
+        errors.invalid(path.child("fieldsType"), fields_type, "must be `FieldsV1`")
+    validate_field_manager(manager, errors, path.child("manager"))
+    if len(subresource) > _SUBRESOURCE_LIMIT:
         errors.too_long(path.child("subresource"), _SUBRESOURCE_LIMIT)
 
 

@@ -76,12 +76,31 @@ def test_complete_metadata_is_fine() -> None:
             {"managedFields": (ManagedFieldsEntry(manager="m" * 129, operation="Apply"),)},
             "metadata.managedFields[0].manager: Too long: may not be more than 128 bytes",
         ),
+        (
+            {"managedFields": tuple(ManagedFieldsEntry(operation="Apply", manager=each) for each in ("m", "\n"))},
+            'metadata.managedFields[1].manager: Invalid value: "\\n": invalid character U+000A (at position 0)',
+        ),
+        (
+            {"managedFields": (ManagedFieldsEntry(operation="Update", fieldsType="FieldsV2"),)},
+            'metadata.managedFields[0].fieldsType: Invalid value: "FieldsV2": must be `FieldsV1`',
+        ),
+        (
+            {"managedFields": (ManagedFieldsEntry(operation="Update", subresource="s" * 257),)},
+            "metadata.managedFields[0].subresource: Too long: may not be more than 256 bytes",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_on_create(fields: dict[str, Any], start: str) -> None:
     found = created(**fields)
     assert len(found) == 1
     assert found[0].startswith(start)
+
+
+def test_what_is_wrong_with_a_manager_is_said_of_each_of_its_entries_and_each_time() -> None:
+    entries = (ManagedFieldsEntry(manager="m", operation="Do"), ManagedFieldsEntry(manager="m", operation="Do"))
+    fields = [each.partition(": ")[0] for each in created(managedFields=entries)]
+    assert fields == ["metadata.managedFields[0].operation", "metadata.managedFields[1].operation"]
+    assert created(managedFields=entries) == created(managedFields=entries)
 
 
 def test_a_generated_name_s_prefix_may_end_in_a_dash() -> None:
