@@ -19,6 +19,18 @@ async def test_each_reader_gets_the_changes_of_its_prefix_in_order() -> None:
     assert got == {"": [1, 2, 3, 4], "/pods/": [1, 2, 3], "/pods/a/": [1, 3], "/pods/a/x": [1], "/nodes/": [4]}
 
 
+async def test_who_comes_or_goes_between_two_changes_is_told_from_then_on_or_no_more() -> None:
+    router: Router[Change] = Router(100)
+    first, key = router.subscribe("/pods/a/"), "/pods/a/x"
+    router.publish([change(key, 1)])
+    late = [router.subscribe(prefix) for prefix in ("/pods/", "/pods/a/x", "/pods/a/xy", "/po")]
+    router.publish([change(key, 2)])
+    late[0].close()
+    router.publish([change(key, 3)])
+    assert [each.revision for each in first.take()] == [1, 2, 3]
+    assert [[each.revision for each in reader.take()] for reader in late[1:]] == [[2, 3], [], [2, 3]]
+
+
 async def test_a_change_wakes_nobody_who_watches_another_prefix() -> None:
     router: Router[Change] = Router(100)
     left, right = router.subscribe("/a/"), router.subscribe("/b/")
