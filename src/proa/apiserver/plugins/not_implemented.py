@@ -5,12 +5,11 @@ The lists below may only shrink: whoever implements a thing takes its line away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.plugins.context import Stateless
-from proa.machinery.columns import dig
 from proa.machinery.resource import Resource
 
 _IDLE = {
@@ -41,31 +40,38 @@ _POD_TEMPLATES = {
     ),
     "cronjobs.batch": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
-# What of a pod, and below of each of its containers, nothing acts on; "*" stands for every item of a list.
-_IGNORED: dict[tuple[str, ...], str] = {
-    ("affinity", "podAffinity"): "the scheduler ignores it",
-    ("affinity", "podAntiAffinity"): "the scheduler ignores it",
-    ("topologySpreadConstraints",): "the scheduler ignores it",
-    ("resourceClaims",): "no device is allocated",
-    ("schedulingGroup",): "the scheduler takes the pod by itself",
-    ("hostUsers",): "containers share the host's user namespace",
-    ("securityContext", "supplementalGroupsPolicy"): "groups of the image are merged",
-    ("securityContext", "seLinuxOptions"): "containers run without a label",
-    ("securityContext", "appArmorProfile"): "containers run without a profile",
-}
-_IGNORED_OF_CONTAINERS: dict[tuple[str, ...], str] = {
-    ("env", "*", "valueFrom", "fileKeyRef"): "the variable is not set",
-    ("restartPolicyRules", "*", "action"): "only Restart is carried out",
-    ("securityContext", "seLinuxOptions"): "the container runs without a label",
-    ("securityContext", "appArmorProfile"): "the container runs without a profile",
-    **dict.fromkeys(
-        (("livenessProbe", "grpc"), ("readinessProbe", "grpc"), ("startupProbe", "grpc")),
-        "the probe always fails on the nodes of this cluster",
-    ),
-}
-_FIRST_NAMES = frozenset(names[0] for names in _IGNORED)
-_FIRST_NAMES_OF_CONTAINERS = frozenset(names[0] for names in _IGNORED_OF_CONTAINERS)
+# The shape of what nothing acts on: the fields of an object, every item of a list, and at last what becomes of it.
+Fields = Mapping[str, "str | list[Fields] | Fields"]
+# By path, what is said there and what becomes of it.
+Said = dict[str, tuple[Any, str]]
+_GRPC: Fields = {"grpc": "the probe always fails on the nodes of this cluster"}
+_OF_CONTAINERS: list[Fields] = [
+    {
+        "env": [{"valueFrom": {"fileKeyRef": "the variable is not set"}}],
+        "restartPolicyRules": [{"action": "only Restart is carried out"}],
+        "securityContext": {
+            "seLinuxOptions": "the container runs without a label",
+            "appArmorProfile": "the container runs without a profile",
+        },
+        "livenessProbe": _GRPC,
+        "readinessProbe": _GRPC,
+        "startupProbe": _GRPC,
+    }
+]
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+_OF_PODS: Fields = {
+    "affinity": {"podAffinity": "the scheduler ignores it", "podAntiAffinity": "the scheduler ignores it"},
+    "topologySpreadConstraints": "the scheduler ignores it",
+    "resourceClaims": "no device is allocated",
+    "schedulingGroup": "the scheduler takes the pod by itself",
+    "hostUsers": "containers share the host's user namespace",
+    "securityContext": {
+        "supplementalGroupsPolicy": "groups of the image are merged",
+        "seLinuxOptions": "containers run without a label",
+        "appArmorProfile": "containers run without a profile",
+    },
+    **dict.fromkeys(_CONTAINERS, _OF_CONTAINERS),
+}
 # Absent, empty, or how it is: `hostUsers: true`, `action: Restart`.
 _NOTHING: tuple[Any, ...] = (None, "", [], {}, True, "Restart")
 
@@ -83,43 +89,45 @@ class NotImplementedWarnings(Stateless):
             attributes.warnings.append(f"{resource} are not implemented yet: {_IDLE[resource]}")
         template = _POD_TEMPLATES.get(resource)
         if template is not None:
-            spec = dig(attributes.document, *template) or {}
-            old = dig(attributes.old, *template) or {}
-            attributes.warnings.extend(_warnings(spec, old, ".".join(template)))
+            spec = _spec_of(attributes.document, template)
+            at = ".".join(template)
+            said = _said(spec, _OF_PODS, at, {})
+            if said:
+                before = _said(_aligned(_spec_of(attributes.old, template), spec), _OF_PODS, at, {})
+                new = (where for where in said if said[where] != before.get(where))
+                attributes.warnings += [f"{where} is not implemented yet: {said[where][1]}" for where in new]
 
 
-def _warnings(spec: Mapping[str, Any], old: Mapping[str, Any], path: str) -> Iterator[str]:
-    """About what a pod's spec and its containers say newly. Most say nothing of it: that is asked first."""
-    if not _FIRST_NAMES.isdisjoint(spec):
-        yield from _ignored(_IGNORED, spec, old, path)
-    for kind in _CONTAINERS:
-        for index, container in enumerate(spec.get(kind) or ()):
-            if not _FIRST_NAMES_OF_CONTAINERS.isdisjoint(container):
-                same = (each for each in old.get(kind) or () if each["name"] == container["name"])
-                at = f"{path}.{kind}[{index}]"
-                yield from _ignored(_IGNORED_OF_CONTAINERS, container, next(same, {}), at)
+def _spec_of(document: Mapping[str, Any] | None, template: tuple[str, ...]) -> Mapping[str, Any]:
+    found = document or {}
+    for name in template:
+        found = found.get(name) or {}
+    return found
 
 
-def _ignored(
-    table: Mapping[tuple[str, ...], str], said: Mapping[str, Any], old: Mapping[str, Any], path: str
-) -> Iterator[str]:
-    for names, what in table.items():
-        first = said.get(names[0])
-        if first is None or first == {}:  # nearly always
+def _said(value: Mapping[str, Any], ignored: Fields, at: str, found: Said) -> Said:
+    """`found`, and what is said in `value`, which is at `at`, that nothing acts on."""
+    for name, below in ignored.items():
+        said = value.get(name)
+        if said is None:  # nearly always
             continue
-        for at, value in _found(said, names, path):
-            if value not in _NOTHING and value != dict(_found(old, names, path)).get(at):
-                yield f"{at} is not implemented yet: {what}"
+        if isinstance(below, str):
+            if said not in _NOTHING:
+                found[f"{at}.{name}"] = said, below
+        elif isinstance(below, list):
+            (fields,) = below
+            for index, item in enumerate(said):
+                if not fields.keys().isdisjoint(item):
+                    _said(item, fields, f"{at}.{name}[{index}]", found)
+        elif said:
+            _said(said, below, f"{at}.{name}", found)
+    return found
 
 
-def _found(value: Any, names: tuple[str, ...], path: str) -> Iterator[tuple[str, Any]]:
-    """Every value that is said at `names`, and where."""
-    for position, name in enumerate(names):
-        if value is None:
-            return
-        if name == "*":
-            for index, each in enumerate(value):
-                yield from _found(each, names[position + 1 :], f"{path}[{index}]")
-            return
-        value, path = value.get(name), f"{path}.{name}"
-    yield path, value
+def _aligned(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The old spec of a pod, its containers where those of the same names are in the new one."""
+    aligned = dict(old)
+    for kind in _CONTAINERS:
+        known = {each["name"]: each for each in reversed(old.get(kind) or ())}
+        aligned[kind] = [known.get(each["name"], {}) for each in new.get(kind) or ()]
+    return aligned

@@ -126,6 +126,24 @@ async def test_what_nodes_and_the_scheduler_ignore_of_a_pod_is_warned_about(spec
     assert unchanged.warnings == []
 
 
+async def test_what_containers_said_before_is_not_warned_about_again_when_they_move() -> None:
+    ignoring, changed = {"name": "a", "env": [FILE_KEY]}, {**FILE_KEY, "name": "Z"}
+    old = {"spec": {"containers": [ignoring, {"name": "b", "env": [FILE_KEY]}]}}
+    new = {"spec": {"containers": [{"name": "c"}, {"name": "b", "startupProbe": GRPC, "env": [changed]}, ignoring]}}
+    request = attributes(PODS, new, "UPDATE", old=old)
+    await NotImplementedWarnings().validate(request)
+    assert [each.partition(" is not implemented yet: ")[0] for each in request.warnings] == [
+        "spec.containers[1].startupProbe.grpc"
+    ]
+
+
+@pytest.mark.parametrize(("users", "warned"), [(True, 0), (False, 1)])
+async def test_a_pod_that_wants_users_of_its_own_is_warned_that_it_has_none(users: bool, warned: int) -> None:
+    request = attributes(PODS, {"spec": {"hostUsers": users, "securityContext": {}, "affinity": {"podAffinity": {}}}})
+    await NotImplementedWarnings().validate(request)
+    assert len(request.warnings) == warned
+
+
 async def test_what_containers_can_say_is_accepted_in_silence() -> None:
     probe = {"tcpSocket": {"port": 1}}
     rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]
