@@ -38,6 +38,7 @@ class Preparation:
         self._resource = resource
         self._strategy: Any = resource.strategy or DEFAULT
         self._form = resource.form
+        self._has_status = resource.subresource("status") is not None
         self._warns = type(self._strategy).warnings is not DefaultStrategy.warnings
 
     def decoded(self, document: Document, options: WriteOptions) -> None:
@@ -102,7 +103,7 @@ class Preparation:
         manager = options.field_manager or _UNKNOWN_MANAGER
         writer = apply.Writer(manager, apply.UPDATE, self._resource.api_version, now, subresource)
         claimed = document
-        if old is None and self._resource.subresource("status") is not None:
+        if old is None and self._has_status and "status" in document:
             claimed = {name: value for name, value in document.items() if name != "status"}
         tracked = apply.track_update(old, claimed, self._form.schema, writer)
         document["metadata"] = tracked["metadata"]  # admission holds on to this document

@@ -7,11 +7,11 @@ write, which owns what it changed. Documents are plain JSON; nothing given is ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from proa.machinery.apply import last_applied
 from proa.machinery.apply.fieldset import (
@@ -60,8 +60,7 @@ _UNOWNED: FieldSet = {
 _UNOWNED_METADATA = frozenset(name.removeprefix("f:") for name in _UNOWNED["f:metadata"])
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(msgspec.Struct, frozen=True):
     """Who writes, as managedFields tells writers apart. time: RFC 3339, when the write happens."""
 
     manager: str
@@ -71,8 +70,7 @@ class Writer:
     subresource: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     writer: Writer
     fields: FieldSet
 
@@ -81,16 +79,17 @@ class _Entry:
         return self.writer.manager, self.writer.operation, self.writer.api_version, self.writer.subresource
 
     def document(self) -> Document:
+        writer = self.writer
         document: Document = {
-            "manager": self.writer.manager,
-            "operation": self.writer.operation,
-            "apiVersion": self.writer.api_version,
-            "time": self.writer.time,
+            "manager": writer.manager,
+            "operation": writer.operation,
+            "apiVersion": writer.api_version,
+            "time": writer.time,
             "fieldsType": "FieldsV1",
             "fieldsV1": dict(self.fields),
         }
-        if self.writer.subresource:
-            document["subresource"] = self.writer.subresource
+        if writer.subresource:
+            document["subresource"] = writer.subresource
         return document
 
 
@@ -109,7 +108,8 @@ def _entries(document: Mapping[str, Any]) -> list[_Entry]:
 
 
 def _with_entries(document: Mapping[str, Any], entries: Iterable[_Entry]) -> Document:
-    metadata = {name: value for name, value in (document.get("metadata") or {}).items() if name != "managedFields"}
+    metadata = dict(document.get("metadata") or ())
+    metadata.pop("managedFields", None)
     kept = [each.document() for each in entries if each.fields]
     if kept:
         metadata["managedFields"] = kept
@@ -118,8 +118,10 @@ def _with_entries(document: Mapping[str, Any], entries: Iterable[_Entry]) -> Doc
 
 def _bare(document: Mapping[str, Any]) -> Document:
     """The document without what nobody owns."""
-    bare = {name: value for name, value in document.items() if name not in ("apiVersion", "kind", "metadata")}
-    metadata = document.get("metadata") or {}
+    bare = dict(document)
+    bare.pop("apiVersion", None)
+    bare.pop("kind", None)
+    metadata = bare.pop("metadata", None) or {}
     bare["metadata"] = {name: value for name, value in metadata.items() if name not in _UNOWNED_METADATA}
     return bare
 
