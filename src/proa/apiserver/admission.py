@@ -7,7 +7,7 @@ nothing where it does nothing. Not here: validation of the object itself (machin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -65,13 +65,18 @@ class Plugin(Protocol):
 
 
 class Mutating(Plugin, Protocol):
-    async def mutate(self, attributes: Attributes) -> None:
-        """Change `attributes.document` in place. Raises StatusError to refuse."""
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
+        """Change `attributes.document` in place. Raises StatusError to refuse. What it returns is awaited, so that only
+        a plugin that has to wait for something costs a coroutine."""
 
 
 class Validating(Plugin, Protocol):
-    async def validate(self, attributes: Attributes) -> None:
-        """Raises StatusError (usually 403 Forbidden) to refuse; changes nothing."""
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
+        """Raises StatusError (usually 403 Forbidden) to refuse; changes nothing. What it returns is awaited."""
+
+
+Step = Callable[[Attributes], Awaitable[None] | None]
+"""What a plugin does: its `mutate` or its `validate`."""
 
 
 class Chain:
@@ -105,34 +110,37 @@ class ResourceChain:
     def __init__(self, chain: Chain, resource: Resource[Any]) -> None:
         self._chain = chain
         self._resource = resource
-        self._handling: dict[tuple[str, str], tuple[tuple[Mutating, ...], tuple[Validating, ...]]] = {}
+        self._handling: dict[tuple[str, str], tuple[tuple[Step, ...], tuple[Step, ...]]] = {}
 
     def forget(self) -> None:
         """The chain has other plugins now."""
         self._handling.clear()
 
-    def handling(self, subresource: str, operation: Operation) -> tuple[tuple[Mutating, ...], tuple[Validating, ...]]:
-        """The plugins that have something to do for such writes: those that mutate, those that validate."""
+    def handling(self, subresource: str, operation: Operation) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """What plugins that have something to do for such writes do: those that mutate, those that validate."""
         found = self._handling.get((subresource, operation))
         if found is None:
             plugins: list[Any] = [
                 each for each in self._chain.plugins if each.handles(self._resource, subresource, operation)
             ]
             found = self._handling[subresource, operation] = (
-                tuple(each for each in plugins if hasattr(each, "mutate")),
-                tuple(each for each in plugins if hasattr(each, "validate")),
+                tuple(each.mutate for each in plugins if hasattr(each, "mutate")),
+                tuple(each.validate for each in plugins if hasattr(each, "validate")),
             )
         return found
 
     async def mutate(self, attributes: Attributes) -> None:
-        mutating = self.handling(attributes.subresource, attributes.operation)[0]
-        for each in mutating:
-            await each.mutate(attributes)
+        steps = self.handling(attributes.subresource, attributes.operation)[0]
+        for step in steps:
+            if (waiting := step(attributes)) is not None:
+                await waiting
         if attributes.reinvoke:
             attributes.round = 1
-            for each in mutating:
-                await each.mutate(attributes)
+            for step in steps:
+                if (waiting := step(attributes)) is not None:
+                    await waiting
 
     async def validate(self, attributes: Attributes) -> None:
-        for each in self.handling(attributes.subresource, attributes.operation)[1]:
-            await each.validate(attributes)
+        for step in self.handling(attributes.subresource, attributes.operation)[1]:
+            if (waiting := step(attributes)) is not None:
+                await waiting
