@@ -57,6 +57,11 @@ class Connection(RequestHandler):
         elif self._head_timer is None:
             self._await_head()  # a part of a head
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Every body that is read calls this, though hardly ever was reading paused for it."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         if self._head_timer is not None:

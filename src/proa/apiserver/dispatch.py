@@ -52,10 +52,11 @@ class Turns(Protocol):
 class Lane:
     """What requests of one user to one kind of target share.
 
-    seconds: how long they may take, 0 for ever. plain: they wait for no turn. long: they are none of those that do.
+    seconds: how long they may take, 0 for ever. long: they are none of those that wait for a turn. plain: they are
+    those that take one seat, for as long as they last. level: where, None if they need no turn.
     """
 
-    __slots__ = ("flow", "handle", "long", "marks", "objects", "plain", "seconds", "series")
+    __slots__ = ("flow", "handle", "level", "long", "marks", "objects", "plain", "seconds", "series")
 
     def __init__(self, info: RequestInfo, handle: Handle, flow: Flow, metrics: RequestMetrics, seconds: float) -> None:
         self.handle = handle
@@ -65,8 +66,9 @@ class Lane:
         self.long = info.is_resource and info.subresource in _LONG
         watches = info.verb == "watch"
         self.seconds = 0.0 if self.long or watches else seconds
-        self.plain = flow.state.exempt and not self.long and not watches
+        self.level = None if flow.state.exempt else flow.level
         self.objects = info.is_resource and info.verb == "list"
+        self.plain = not (self.long or watches or (self.objects and self.level is not None))
 
 
 class Dispatcher(Routes):
@@ -102,10 +104,15 @@ class Dispatcher(Routes):
         request.marks += lane.marks
         series, code = lane.series, 0
         try:
-            if lane.plain and not request.query_string:
+            level = lane.level
+            if lane.plain and not request.query_string and (level is None or level.take(1)):
                 series.started += 1
                 request.deadline = started + lane.seconds
-                response = await lane.handle(request)
+                try:
+                    response = await lane.handle(request)
+                finally:
+                    if level is not None:
+                        level.give(1)
             else:
                 if "dryRun" in request.query_string:
                     series = self._metrics.series(info, request.query.get("dryRun", ""), lane.flow.key)
@@ -172,10 +179,10 @@ class Dispatcher(Routes):
 
     async def _turn(self, request: Request, lane: Lane, series: Series) -> Response:
         """The answer of the handler, once it is the request's turn. Raises TooManyRequests."""
-        if lane.flow.state.exempt:
+        level = lane.level
+        if level is None:
             series.started += 1
             return await lane.handle(request)
-        level = lane.flow.level
         width = self._width(request, lane) if lane.objects else 1
         if level.take(width):
             series.started += 1

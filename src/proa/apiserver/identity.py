@@ -247,7 +247,10 @@ class FirstOpinion:
 
     @property
     def generation(self) -> int:
-        return sum(each.generation for each in self._authorizers)
+        total = 0  # asked at each request: no generator for two numbers
+        for each in self._authorizers:
+            total += each.generation
+        return total
 
     def authorize(self, attributes: AccessAttributes) -> Decision:
         if MASTERS in attributes.user.groups:

@@ -143,8 +143,8 @@ def media_type(header: str) -> str:
 def decode_body(content_type: str, body: bytes, kind: type[Object] | None) -> tuple[Document, bytes | None]:
     """The document of a request body, and the bytes if they are JSON. kind: what it should be, which protobuf needs to
     know; None where there is no protobuf. Raises StatusError 400, 415."""
-    written_in = media_type(content_type)
-    if written_in in ("", JSON):
+    written_in = JSON if content_type == JSON else media_type(content_type)
+    if written_in in (JSON, ""):
         return decode.decode_json(body), body
     if written_in == YAML:
         return decode_yaml(body), None

@@ -185,13 +185,13 @@ class Request:
         payload = self._payload
         if payload is EMPTY_PAYLOAD:
             return b""
+        if payload.is_eof():  # all of it came with the head, or soon after
+            data = payload.read_nowait()
+            return data if len(data) <= limit else self._too_large(limit)
         length = self.headers.get("Content-Length")
         if length is not None and length.isdigit() and int(length) > limit:
-            raise failures.request_entity_too_large(f"limit is {limit}")
-        data = await payload.readany()
-        if payload.at_eof():
-            return data[:] if len(data) <= limit else self._too_large(limit)
-        parts, size = [data], len(data)
+            self._too_large(limit)
+        parts, size = [], 0
         while not payload.at_eof():
             data = await payload.readany()
             parts.append(data)
