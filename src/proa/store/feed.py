@@ -1,7 +1,8 @@
 """Who is told of a write: broadcasts by key prefix, so that a change wakes only those who watch its prefix.
 
 Which prefixes watch a directory is remembered until somebody begins or ceases to watch another prefix, so that routing
-costs one dictionary lookup, however many watch. Used by the stores of this process towards the watch caches, and by a watch cache towards its watchers.
+costs one dictionary lookup, however many watch. Used by the stores of this process towards the watch caches, and by a
+watch cache towards its watchers.
 """
 
 from __future__ import annotations

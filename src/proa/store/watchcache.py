@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -226,8 +225,9 @@ class WatchCache:
         """As `Store.create`; `decoded` is what `value` was encoded from, which spares everybody decoding it, `views`
         what is known of the item that comes of it."""
         self._check_key(key)
-        with self._holding(key, value, decoded, views):
-            return await self._written(await self._store.create(key, value, ttl=ttl))
+        if decoded is not None:
+            self._held[key] = (value, decoded, views)
+        return await self._written(key, self._store.create(key, value, ttl=ttl))
 
     async def update(
         self,
@@ -241,12 +241,13 @@ class WatchCache:
     ) -> int | Conflict:
         """As `Store.update`; `decoded` and `views` as for `create`."""
         self._check_key(key)
-        with self._holding(key, value, decoded, views):
-            return await self._written(await self._store.update(key, value, revision, ttl=ttl))
+        if decoded is not None:
+            self._held[key] = (value, decoded, views)
+        return await self._written(key, self._store.update(key, value, revision, ttl=ttl))
 
     async def delete(self, key: str, revision: int) -> int | Conflict:
         self._check_key(key)
-        return await self._written(await self._store.delete(key, revision))
+        return await self._written(key, self._store.delete(key, revision))
 
     async def get(self, key: str) -> Entry | None:
         self._check_key(key)
@@ -375,18 +376,6 @@ class WatchCache:
             item.views = held[2]
         return item
 
-    @contextmanager
-    def _holding(self, key: str, value: bytes, decoded: Any, views: dict[Any, Item | None] | None) -> Iterator[None]:
-        """While a write is under way its object waits for the item that the commit makes of its bytes."""
-        if decoded is None:
-            yield
-            return
-        self._held[key] = (value, decoded, views)
-        try:
-            yield
-        finally:
-            self._held.pop(key, None)
-
     def _reached(self, revision: int) -> None:
         self._applied = max(self._applied, revision)
         while self._waiters and self._waiters[0][0] <= self._applied:
@@ -402,17 +391,22 @@ class WatchCache:
             heapq.heappush(self._waiters, (revision, next(self._order), waiter))
             await waiter
 
-    async def _written(self, result: int | Conflict) -> int | Conflict:
-        self._catch_up()
-        if not isinstance(result, Conflict):
-            revision = result
-        elif result.current is not None:
-            revision = result.current.revision
-        else:
+    async def _written(self, key: str, write: Awaitable[int | Conflict]) -> int | Conflict:
+        """Do a write, and have it in the cache. What is held for its item waits until the commit makes one."""
+        try:
+            result = await write
+            self._catch_up()
+            if not isinstance(result, Conflict):
+                revision = result
+            elif result.current is not None:
+                revision = result.current.revision
+            else:
+                return result
+            if revision > self._applied:
+                await self._until(revision)
             return result
-        if revision > self._applied:
-            await self._until(revision)
-        return result
+        finally:
+            self._held.pop(key, None)
 
     def _task_failed(self, failure: TaskFailedError) -> None:
         if self._unusable is None:
