@@ -20,6 +20,7 @@ from proa.aio.tasks import TaskFailedError, TaskScope
 from proa.api.core_v1 import Node
 from proa.api.core_v1.resources import NODES, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
+from proa.base import collector
 from proa.client.http import HttpClient
 from proa.client.informer import Informer, Informers
 from proa.client.kubeconfig import load
@@ -213,6 +214,7 @@ async def run_agent(
     agent = Agent(paths, settings, node_name, server_url=server_url, routes_peers=not namespaced)
     try:
         await agent.start(report)
+        collector.resume()
         await asyncio.get_running_loop().create_future()
     finally:
         await agent.close()

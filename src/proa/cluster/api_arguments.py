@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 from proa.apiserver.authn.algorithms import ASYMMETRIC
 from proa.base.errors import ProaError
-from proa.cluster.credentials import FRONT_PROXY
 from proa.lang.durations import parse_duration
 
 T = TypeVar("T")
 _KIND = "kind"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
+FRONT_PROXY_USER = "front-proxy-client"
+"""As whom the server itself speaks for users to other API servers."""
 MODES = ("Node", "RBAC", "Webhook", "AlwaysAllow", "AlwaysDeny")
 _MODES = ("Node", "RBAC")
 
@@ -154,7 +155,7 @@ class ApiArguments:
     authentication_token_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
     authentication_token_webhook_cache_ttl: float = argument(SECONDS, 120.0)
     requestheader_client_ca_file: str = argument(FILE, "")
-    requestheader_allowed_names: tuple[str, ...] = argument(WORDS, (FRONT_PROXY.common_name,))
+    requestheader_allowed_names: tuple[str, ...] = argument(WORDS, (FRONT_PROXY_USER,))
     requestheader_username_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-User",))
     requestheader_uid_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Uid",))
     requestheader_group_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Group",))

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from proa.cluster.addresses import host_address
+from proa.cluster.api_arguments import FRONT_PROXY_USER
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings, write_private
 from proa.pki.certificates import KeyPair, Subject, covers, create_authority, expires_at, issue, new_private_key
@@ -28,7 +29,7 @@ RENEW_BEFORE = timedelta(days=60)
 ADMIN = Subject("kubernetes-admin", ("system:masters",))
 KUBELET_CLIENT = Subject("kube-apiserver-kubelet-client", ("system:masters",))
 PROXY = Subject("system:kube-proxy")
-FRONT_PROXY = Subject("front-proxy-client")
+FRONT_PROXY = Subject(FRONT_PROXY_USER)
 
 _AUTHORITY = "ca"
 _FRONT_PROXY_AUTHORITY = "front-proxy-ca"

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 
 from proa.cluster import processes, teardown, verify
 from proa.cluster.paths import ClusterPaths, data_root
-from proa.cluster.processes import SERVER
+from proa.cluster.processes import PATIENCE, SERVER
 from proa.cluster.settings import Settings
-
-PATIENCE = 15.0
-"""Seconds a component gets to stop cleanly."""
 
 Tell = Callable[[str, float], None]
 
@@ -61,7 +58,7 @@ def _stop(paths: ClusterPaths, say: Callable[[str], None]) -> tuple[str, ...]:
     """Agents first: they still tell the server about their nodes."""
     alive = processes.all_running(paths)
     for name in sorted(alive, key=lambda each: each == SERVER):
-        clean = processes.stop(alive[name], PATIENCE)
+        clean = processes.stop(alive[name])
         say(f"stopped {name}" if clean else f"killed {name}, which did not stop in {PATIENCE:.0f} s")
     return tuple(alive)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from proa.base.errors import ProaError
 from proa.client import kubeconfig
+from proa.cluster import processes
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
 from proa.kubectl.client import Client
@@ -24,6 +25,21 @@ _TYPE_A, _CLASS_IN, _RECURSE = 1, 1, 0x0100
 def admin_client(paths: ClusterPaths, *, timeout: float = 10.0) -> Client:
     """A client with all rights, through the cluster's own kubeconfig."""
     return Client(kubeconfig.load([paths.kubeconfig()]).connection(), timeout=timeout)
+
+
+def fault(client: Client, settings: Settings) -> str:
+    """'' when the API, every node and DNS answer, else the first that does not."""
+    if why := api_fault(client):
+        return f"the API: {why}"
+    found = nodes(client)
+    ready = {name for name, node in found.items() if is_ready(node)}
+    if late := [name for name in processes.node_names(settings) if name not in ready]:
+        return f"not Ready: {', '.join(late)}"
+    if len(ready) < settings.nodes + settings.simulated_nodes:
+        return f"{len(ready)} of {settings.nodes + settings.simulated_nodes} nodes are Ready"
+    if settings.nodes and (why := dns_fault(settings)):
+        return f"DNS: {why}"
+    return ""
 
 
 def api_fault(client: Client) -> str:

@@ -25,11 +25,13 @@ from proa.base.errors import ProaError
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
 from proa.linux import process
-from proa.linux.command import Daemon
+from proa.linux.daemon import Daemon
 
 LOG_BYTES = 10 << 20
 LOG_BACKUPS = 3
 SERVER = "server"
+PATIENCE = 15.0
+"""Seconds a component gets to stop cleanly."""
 _AGENT = "agent-"
 
 
@@ -162,7 +164,7 @@ def start(paths: ClusterPaths, component: Component, environment: Mapping[str, s
     return Daemon(command, log=str(log), env={**os.environ, **environment})
 
 
-def stop(identity: Identity, patience: float) -> bool:
+def stop(identity: Identity, patience: float = PATIENCE) -> bool:
     """SIGTERM, and SIGKILL after `patience` seconds. False when it took the latter. Returns once it is gone."""
     try:
         descriptor = os.pidfd_open(identity.pid)

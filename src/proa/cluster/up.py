@@ -1,7 +1,8 @@
 """`proa up`: from nothing, from a stopped or a broken cluster, to one whose API, nodes and DNS answer.
 
 Starts only what does not run, so doing it again changes nothing. What a started component reports is an event; for one
-that ran before, the cluster is asked. Not here: what is removed after a crash (`teardown`).
+that ran before, the cluster is asked. The server starts first, because everything waits for it, and what a step after
+that needs is imported in that step. Not here: what is removed after a crash (`teardown`).
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from proa.base.errors import ProaError
-from proa.cluster import creation, down, health, processes, teardown, verify
-from proa.cluster.credentials import Credentials
+from proa.cluster import creation, processes
 from proa.cluster.notify import Listener
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.processes import SERVER, Component
 from proa.cluster.settings import Settings
-from proa.kubectl.client import Client
-from proa.linux.command import Daemon
+from proa.linux.daemon import Daemon
 
 PATIENCE = 60.0
 """Seconds without everything being ready after which `up` gives up and says what is missing."""
@@ -129,20 +128,20 @@ def up(paths: ClusterPaths, wish: creation.Wish, tell: Tell) -> Up:
         settings, before = creation.ensure(paths, wish)
         processes.forget_last_boot(paths)
         alive = processes.all_running(paths)
-        if not alive:
-            if reaped := teardown.reap(paths, settings):
-                say(f"removed {reaped} leftovers of a cluster that died")
-            verify.remember(paths, settings)
+        nothing_ran = not alive
         if SERVER in alive and before is not None and _of_server(before) != _of_server(settings):
-            processes.stop(alive.pop(SERVER), down.PATIENCE)
+            processes.stop(alive.pop(SERVER))
         wanted = processes.components(paths, settings)
         started = [each for each in wanted if each.name not in alive]
-        Credentials(paths, settings, datetime.now(UTC)).ensure_server()
         waiting = _Waiting(paths, Listener(), say)
         deadline = began + PATIENCE
         try:
             for component in started:
                 waiting.add(component, _steps(component, settings))
+                if nothing_ran and component.name == SERVER:
+                    _prepare_machine(paths, settings, say)
+            if SERVER in alive:
+                _renew_credentials(paths, settings)
             if started:
                 say(f"started {', '.join(each.name for each in started)}")
             waiting.wait(deadline)
@@ -152,6 +151,22 @@ def up(paths: ClusterPaths, wish: creation.Wish, tell: Tell) -> Up:
             _ask(paths, settings, deadline)
             say("API, nodes and DNS answer" if settings.nodes else "API and nodes answer")
     return Up(settings, before is None, tuple(each.name for each in started))
+
+
+def _prepare_machine(paths: ClusterPaths, settings: Settings, say: Callable[[str], None]) -> None:
+    """Before anything of the cluster makes kernel objects, which the server never does."""
+    from proa.cluster import teardown, verify
+
+    if reaped := teardown.reap(paths, settings):
+        say(f"removed {reaped} leftovers of a cluster that died")
+    verify.remember(paths, settings)
+
+
+def _renew_credentials(paths: ClusterPaths, settings: Settings) -> None:
+    """What runs out, where no starting server looks after it."""
+    from proa.cluster.credentials import Credentials
+
+    Credentials(paths, settings, datetime.now(UTC)).ensure_server()
 
 
 def _of_server(settings: Settings) -> object:
@@ -171,25 +186,13 @@ def _ask(paths: ClusterPaths, settings: Settings, deadline: float) -> None:
 
     Asked again and again: what ran before tells us nothing by itself.
     """
+    from proa.cluster import health
+
     client = health.admin_client(paths)
     try:
-        while fault := _fault(client, settings):
+        while fault := health.fault(client, settings):
             if time.monotonic() > deadline:
                 raise StartError(f"not ready after {PATIENCE:.0f} s: {fault}")
             time.sleep(_RETRY)
     finally:
         client.close()
-
-
-def _fault(client: Client, settings: Settings) -> str:
-    if fault := health.api_fault(client):
-        return f"the API: {fault}"
-    found = health.nodes(client)
-    ready = {name for name, node in found.items() if health.is_ready(node)}
-    if late := [name for name in processes.node_names(settings) if name not in ready]:
-        return f"not Ready: {', '.join(late)}"
-    if len(ready) < settings.nodes + settings.simulated_nodes:
-        return f"{len(ready)} of {settings.nodes + settings.simulated_nodes} nodes are Ready"
-    if settings.nodes and (fault := health.dns_fault(settings)):
-        return f"DNS: {fault}"
-    return ""

@@ -51,6 +51,16 @@ assert not {"aiohttp", "numpy", "asyncio", "uvloop"} & set(sys.modules)
     assert found.returncode == 0, found.stderr
 
 
+def test_up_starts_its_server_before_it_loads_what_later_steps_need() -> None:
+    program = """
+import sys
+import proa.cli.up, proa.cluster.up
+assert not {"asyncio", "cryptography", "http.client", "ssl", "yaml"} & set(sys.modules)
+"""
+    found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -25,12 +25,3 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children() -> No
 async def test_a_missing_program_is_not_found() -> None:
     with pytest.raises(FileNotFoundError):
         await command.run(["/no/such/program"])
-
-
-def test_a_daemon_can_be_ended() -> None:
-    daemon = command.Daemon(["sleep", "1000"])
-    assert daemon.poll() is None
-    with pytest.raises(TimeoutError, match="still runs"):
-        daemon.wait(0.01)
-    daemon.signal(15)
-    assert daemon.wait(10) == -15

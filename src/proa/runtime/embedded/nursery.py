@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import proa
-from proa.linux.command import Daemon
+from proa.linux.daemon import Daemon
 from proa.linux.process import resident_bytes
 from proa.runtime.embedded import wire
 from proa.runtime.embedded.client import Session, ShimGoneError
