@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proa.api.core_v1 import ConfigMap, Pod, Secret
 from proa.machinery.conform import duplicate_fields, normalise, prune, unknown_fields
@@ -112,6 +114,20 @@ def test_duplicates_are_found_although_decoding_loses_them() -> None:
     assert refusal(body).message.endswith('strict decoding error: duplicate field "spec.hostname"')
     assert field_validation(decode_json(body), POD, FieldValidation.WARN, body) == ['duplicate field "spec.hostname"']
     assert field_validation(decode_json(body), POD, FieldValidation.IGNORE, body) == []
+
+
+@given(
+    pairs=st.lists(st.tuples(st.text('ab"é', max_size=2), st.text('"\\ é', max_size=2)), max_size=4),
+    plain=st.booleans(),
+    behind=st.sampled_from(["", "\n", " \r\n\t"]),
+)
+def test_a_duplicate_is_found_however_the_body_is_written(
+    pairs: list[tuple[str, str]], plain: bool, behind: str
+) -> None:
+    written = ",".join(json.dumps(key, ensure_ascii=plain) + ":" + json.dumps(value) for key, value in pairs)
+    body = ('{"metadata":{"annotations":{' + written + "}}}" + behind).encode()
+    warned = field_validation(decode_json(body), POD, FieldValidation.WARN, body)
+    assert bool(warned) == (len(dict(pairs)) < len(pairs))
 
 
 def test_an_escaped_quote_cannot_hide_a_duplicate() -> None:

@@ -106,7 +106,7 @@ class StructuralForm:
     # -- the write path ---------------------------------------------------------------------------------------------
 
     def shape(self, document: Document, mode: FieldValidation, raw: bytes | None = None) -> list[str]:
-        problems = [f"duplicate field {quoted(path)}" for path in duplicates(document, raw, mode)]
+        problems = duplicates(document, raw, mode)
         if not self._passes(document):
             unknown, errors = self.coerce(document, drop=False)
             if errors:
