@@ -102,6 +102,36 @@ def test_a_good_pod_has_no_errors() -> None:
             "spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type",
         ),
         (
+            {"volumes": [{"name": "v", "emptyDir": {}}, {"name": "v", "secret": {"secretName": ""}}]},
+            'spec.volumes[1].name: Duplicate value: "v"',
+        ),
+        (
+            {"volumes": [{"name": "v", "emptyDir": {}}, {"name": "w", "secret": {"secretName": ""}}]},
+            "spec.volumes[1].secret.secretName: Required value",
+        ),
+        ({"volumes": [{"name": "v", "configMap": {"name": ""}}]}, "spec.volumes[0].configMap.name: Required value"),
+        (
+            {"volumes": [{"name": "v", "hostPath": {"path": "/a/../b"}}]},
+            "spec.volumes[0].hostPath.path: Invalid value: \"/a/../b\": must not contain '..'",
+        ),
+        (
+            {
+                "containers": [container(volumeMounts=[{"name": "v", "mountPath": "/v", "subPath": "/a"}])],
+                "volumes": [{"name": "v", "emptyDir": {}}],
+            },
+            'spec.containers[0].volumeMounts[0].subPath: Invalid value: "/a": must be a relative path',
+        ),
+        (
+            {"tolerations": [{"operator": "Exists"}, {"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1}]},
+            "spec.tolerations[1].effect: Invalid value: \"NoSchedule\": effect must be 'NoExecute' when"
+            " `tolerationSeconds` is set",
+        ),
+        (
+            {"hostNetwork": True, "containers": [container(ports=[{"containerPort": 1, "hostPort": 2}])]},
+            "spec.containers[0].ports[0].hostPort: Invalid value: 2: must match `containerPort` when `hostNetwork` is"
+            " true",
+        ),
+        (
             {"securityContext": {"sysctls": [{"name": "a.b", "value": "1"}, {"name": "bar..", "value": "1"}]}},
             'spec.securityContext.sysctls[1].name: Invalid value: "bar..": must have at most 253 characters and match'
             " regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$",

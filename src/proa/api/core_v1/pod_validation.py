@@ -1,5 +1,7 @@
 """What makes a pod spec wrong beyond what its fields declare. Pod templates are checked by the same rules.
 
+Nearly every pod is in order, and says what some pod before it said: paths are made where something is wrong, and what
+was found about values that many pods share is remembered.
 Source: the API reference of core/v1 Pod; wording as clients know it.
 """
 
@@ -9,9 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
-from proa.api.core_v1.container import Container, EphemeralContainer, LifecycleHandler, Probe, ResourceRequirements
+from proa.api.core_v1.container import (
+    Container,
+    EphemeralContainer,
+    LifecycleHandler,
+    Probe,
+    ResourceRequirements,
+    VolumeMount,
+)
 from proa.api.core_v1.placement import Toleration
 from proa.api.core_v1.pod import PodSpec, Sysctl
 from proa.api.core_v1.template import PodTemplateSpec
@@ -35,8 +44,9 @@ from proa.machinery.quantity import parse
 from proa.machinery.scalars import Quantity
 
 AnyContainer = Container | EphemeralContainer
-_VOLUME_SOURCES = tuple((name, attrgetter(name)) for name in Volume.__struct_fields__ if name != "name")
+_VOLUME_SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 _SUBDOMAINS = ("serviceAccountName", "nodeName", "schedulerName", "priorityClassName", "runtimeClassName")
+_subdomains_of = attrgetter(*_SUBDOMAINS)
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 
 
@@ -45,44 +55,48 @@ Rule = Callable[[str], Sequence[str]]
 
 @lru_cache(8192)
 def _problems(rule: Rule, value: str) -> Sequence[str]:
-    """The same few names are in every pod of a workload."""
     return rule(value)
 
 
-def _check(errors: ErrorList, rule: Rule, value: str, path: Path, *names: str) -> None:
-    """Report what `rule` says of `value` at the field `names` below `path`, which is built only then."""
+def _check(errors: ErrorList, rule: Rule, value: str, path: Path, *steps: str | int) -> None:
+    """Report what `rule` says of `value` at `steps` below `path`."""
     problems = _problems(rule, value)
     if problems:
-        check_names(errors, path.child(*names) if names else path, value, problems)
+        check_names(errors, _at(path, *steps), value, problems)
+
+
+def _at(path: Path, *steps: str | int) -> Path:
+    """The place below `path` that names of fields and positions in lists lead to."""
+    for step in steps:
+        path = path.index(step) if isinstance(step, int) else path.child(step)
+    return path
 
 
 def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
-    volumes = _validate_volumes(spec, path.child("volumes"), errors)
+    volumes = _validate_volumes(spec.volumes, path, errors)
     if not spec.containers:
         errors.required(path.child("containers"))
     seen: set[str] = set()
-    for field, containers in (("containers", spec.containers), ("initContainers", spec.initContainers)):
-        for index, container in enumerate(containers):
-            at = path.child(field).index(index)
-            _validate_container(container, at, volumes, seen, errors)
-            if field == "initContainers":
-                _validate_init_container(container, at, errors)
+    for index, container in enumerate(spec.containers):
+        _validate_container(container, path.child("containers").index(index), volumes, seen, errors)
+    for index, container in enumerate(spec.initContainers):
+        at = path.child("initContainers").index(index)
+        _validate_container(container, at, volumes, seen, errors)
+        _validate_init_container(container, at, errors)
     for index, ephemeral in enumerate(spec.ephemeralContainers):
         _validate_container(ephemeral, path.child("ephemeralContainers").index(index), volumes, seen, errors)
-    _validate_host_ports(spec, path.child("containers"), errors)
-    for field in _SUBDOMAINS:
-        name = getattr(spec, field)
-        if name:
-            _check(errors, dns1123_subdomain, name, path, field)
-    for field in ("hostname", "subdomain"):
-        name = getattr(spec, field)
-        if name:
-            _check(errors, dns1123_label, name, path, field)
+    _validate_host_ports(spec, path, errors)
+    for field, name, problem in _subdomain_problems(_subdomains_of(spec)):
+        errors.invalid(path.child(field), name, problem)
+    if spec.hostname:
+        _check(errors, dns1123_label, spec.hostname, path, "hostname")
+    if spec.subdomain:
+        _check(errors, dns1123_label, spec.subdomain, path, "subdomain")
     for index, alias in enumerate(spec.hostAliases):
-        check_names(errors, path.child("hostAliases").index(index).child("ip"), alias.ip, ip_address(alias.ip))
+        _check(errors, ip_address, alias.ip, path, "hostAliases", index, "ip")
     for index, reference in enumerate(spec.imagePullSecrets):
         if not reference.name:
-            errors.required(path.child("imagePullSecrets").index(index).child("name"))
+            errors.required(_at(path, "imagePullSecrets", index, "name"))
     if spec.securityContext is not None and spec.securityContext.sysctls:
         _validate_sysctls(spec.securityContext.sysctls, path.child("securityContext", "sysctls"), errors)
     if spec.nodeSelector:
@@ -95,6 +109,13 @@ def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
         )
 
 
+@lru_cache(1024)
+def _subdomain_problems(names: tuple[str | None, ...]) -> tuple[tuple[str, str, str], ...]:
+    """(field, name, what is wrong) of a pod's `_SUBDOMAINS`."""
+    given = ((field, name) for field, name in zip(_SUBDOMAINS, names, strict=True) if name)
+    return tuple((field, name, problem) for field, name in given for problem in dns1123_subdomain(name))
+
+
 def validate_pod_template(template: PodTemplateSpec, path: Path, errors: ErrorList) -> None:
     """The pod spec of a template, and the labels and annotations its pods get."""
     validate_labels(template.metadata.labels, errors, path.child("labels"))
@@ -104,31 +125,38 @@ def validate_pod_template(template: PodTemplateSpec, path: Path, errors: ErrorLi
         errors.forbidden(path.child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")
 
 
-def _validate_volumes(spec: PodSpec, path: Path, errors: ErrorList) -> set[str]:
+def _validate_volumes(volumes: Sequence[Volume], path: Path, errors: ErrorList) -> set[str]:
+    """The names of the volumes; path: the spec's."""
     names: set[str] = set()
-    for index, volume in enumerate(spec.volumes):
-        at = path.index(index)
-        if not volume.name:
-            errors.required(at.child("name"))
-        else:
-            _check(errors, dns1123_label, volume.name, at, "name")
-        if volume.name in names:
-            errors.duplicate(at.child("name"), volume.name)
-        names.add(volume.name)
-        sources = [name for name, get in _VOLUME_SOURCES if get(volume) is not None]
-        if not sources:
-            errors.required(at, "must specify a volume type")
-        for extra in sources[1:]:
-            errors.forbidden(at.child(extra), "may not specify more than 1 volume type")
+    for index, volume in enumerate(volumes):
+        name = volume.name
+        if not name:
+            errors.required(_at(path, "volumes", index, "name"))
+        else:  # not remembered: that of the token's volume is another one in every pod
+            for problem in dns1123_label(name):
+                errors.invalid(_at(path, "volumes", index, "name"), name, problem)
+        if name in names:
+            errors.duplicate(_at(path, "volumes", index, "name"), name)
+        names.add(name)
+        if astuple(volume).count(None) != len(_VOLUME_SOURCES) - 1:
+            _explain_sources(volume, _at(path, "volumes", index), errors)
         if volume.hostPath is not None and ".." in volume.hostPath.path.split("/"):
-            errors.invalid(at.child("hostPath", "path"), volume.hostPath.path, "must not contain '..'")
-        for field, name in (
-            ("secret", volume.secret.secretName if volume.secret else None),
-            ("configMap", volume.configMap.name if volume.configMap else None),
-        ):
-            if name == "":
-                errors.required(at.child(field, "secretName" if field == "secret" else "name"))
+            at = _at(path, "volumes", index, "hostPath", "path")
+            errors.invalid(at, volume.hostPath.path, "must not contain '..'")
+        if volume.secret is not None and volume.secret.secretName == "":
+            errors.required(_at(path, "volumes", index, "secret", "secretName"))
+        if volume.configMap is not None and volume.configMap.name == "":
+            errors.required(_at(path, "volumes", index, "configMap", "name"))
     return names
+
+
+def _explain_sources(volume: Volume, path: Path, errors: ErrorList) -> None:
+    """Of a volume that has not just one source."""
+    sources = [name for name in _VOLUME_SOURCES if getattr(volume, name) is not None]
+    if not sources:
+        errors.required(path, "must specify a volume type")
+    for extra in sources[1:]:
+        errors.forbidden(path.child(extra), "may not specify more than 1 volume type")
 
 
 def _validate_container(
@@ -146,11 +174,11 @@ def _validate_container(
     elif container.image != container.image.strip():
         errors.invalid(path.child("image"), container.image, "must not have leading or trailing whitespace")
     if container.ports:
-        _validate_ports(container, path.child("ports"), errors)
+        _validate_ports(container, path, errors)
     if container.env:
-        _validate_env(container, path.child("env"), errors)
+        _validate_env(container, path, errors)
     if container.volumeMounts:
-        _validate_mounts(container, path.child("volumeMounts"), volumes, errors)
+        _validate_mounts(container, path, volumes, errors)
     if container.resources.limits or container.resources.requests:
         validate_resources(container.resources, path.child("resources"), errors)
     for field in ("livenessProbe", "readinessProbe", "startupProbe"):
@@ -184,14 +212,13 @@ def _validate_init_container(container: Container, path: Path, errors: ErrorList
 def _validate_ports(container: AnyContainer, path: Path, errors: ErrorList) -> None:
     names: set[str] = set()
     for index, port in enumerate(container.ports):
-        at = path.index(index)
         if port.name:
-            _check(errors, port_name, port.name, at, "name")
+            _check(errors, port_name, port.name, path, "ports", index, "name")
             if port.name in names:
-                errors.duplicate(at.child("name"), port.name)
+                errors.duplicate(_at(path, "ports", index, "name"), port.name)
             names.add(port.name)
         if port.containerPort == 0:
-            errors.required(at.child("containerPort"))
+            errors.required(_at(path, "ports", index, "containerPort"))
 
 
 def _validate_host_ports(spec: PodSpec, path: Path, errors: ErrorList) -> None:
@@ -200,7 +227,7 @@ def _validate_host_ports(spec: PodSpec, path: Path, errors: ErrorList) -> None:
         for position, port in enumerate(container.ports):
             if not port.hostPort:
                 continue
-            at = path.index(index).child("ports").index(position).child("hostPort")
+            at = _at(path, "containers", index, "ports", position, "hostPort")
             key = (port.protocol, port.hostIP, port.hostPort)
             if key in taken:
                 errors.duplicate(at, f"{port.hostIP}/{port.protocol}/{port.hostPort}")
@@ -211,21 +238,21 @@ def _validate_host_ports(spec: PodSpec, path: Path, errors: ErrorList) -> None:
 
 def _validate_env(container: AnyContainer, path: Path, errors: ErrorList) -> None:
     for index, variable in enumerate(container.env):
-        at = path.index(index)
         if not variable.name:
-            errors.required(at.child("name"))
+            errors.required(_at(path, "env", index, "name"))
         else:
-            _check(errors, relaxed_env_var_name, variable.name, at, "name")
+            _check(errors, relaxed_env_var_name, variable.name, path, "env", index, "name")
         source = variable.valueFrom
         if source is None:
             continue
+        at = _at(path, "env", index, "valueFrom")
         chosen = [each for each in source.__struct_fields__ if getattr(source, each) is not None]
         if variable.value:
-            errors.invalid(at.child("valueFrom"), "", "may not be specified when `value` is not empty")
+            errors.invalid(at, "", "may not be specified when `value` is not empty")
         if not chosen:
-            errors.invalid(at.child("valueFrom"), "", _one_of(source))
+            errors.invalid(at, "", _one_of(source))
         elif len(chosen) > 1:
-            errors.invalid(at.child("valueFrom"), "", "may not have more than one field specified at a time")
+            errors.invalid(at, "", "may not have more than one field specified at a time")
 
 
 def _one_of(source: Object) -> str:
@@ -236,28 +263,30 @@ def _one_of(source: Object) -> str:
 def _validate_mounts(container: AnyContainer, path: Path, volumes: set[str], errors: ErrorList) -> None:
     places: set[str] = set()
     for index, mount in enumerate(container.volumeMounts):
-        at = path.index(index)
         if not mount.name:
-            errors.required(at.child("name"))
+            errors.required(_at(path, "volumeMounts", index, "name"))
         elif mount.name not in volumes:
-            errors.not_found(at.child("name"), mount.name)
+            errors.not_found(_at(path, "volumeMounts", index, "name"), mount.name)
         if not mount.mountPath:
-            errors.required(at.child("mountPath"))
+            errors.required(_at(path, "volumeMounts", index, "mountPath"))
         elif mount.mountPath in places:
-            errors.invalid(at.child("mountPath"), mount.mountPath, "must be unique")
+            errors.invalid(_at(path, "volumeMounts", index, "mountPath"), mount.mountPath, "must be unique")
         places.add(mount.mountPath)
-        for field in ("subPath", "subPathExpr"):
-            value = getattr(mount, field)
-            if value.startswith("/"):
-                errors.invalid(at.child(field), value, "must be a relative path")
-            elif ".." in value.split("/"):
-                errors.invalid(at.child(field), value, "must not contain '..'")
-        if mount.subPath and mount.subPathExpr:
-            errors.invalid(at.child("subPathExpr"), mount.subPathExpr, "subPathExpr and subPath are mutually exclusive")
+        if mount.subPath or mount.subPathExpr:
+            _validate_subpaths(mount, _at(path, "volumeMounts", index), errors)
+
+
+def _validate_subpaths(mount: VolumeMount, path: Path, errors: ErrorList) -> None:
+    for field, value in (("subPath", mount.subPath), ("subPathExpr", mount.subPathExpr)):
+        if value.startswith("/"):
+            errors.invalid(path.child(field), value, "must be a relative path")
+        elif ".." in value.split("/"):
+            errors.invalid(path.child(field), value, "must not contain '..'")
+    if mount.subPath and mount.subPathExpr:
+        errors.invalid(path.child("subPathExpr"), mount.subPathExpr, "subPathExpr and subPath are mutually exclusive")
 
 
 def validate_resources(resources: ResourceRequirements, path: Path, errors: ErrorList) -> None:
-    # Nearly every pod of a cluster has the quantities of some pod before it.
     for names, value, detail in _resource_problems(tuple(resources.limits.items()), tuple(resources.requests.items())):
         at = path.child(names[0])
         errors.invalid(at.key(names[1]) if len(names) > 1 else at, value, detail)
@@ -321,21 +350,25 @@ def _validate_labels(labels: Mapping[str, str], path: Path, errors: ErrorList) -
 
 def validate_tolerations(tolerations: Sequence[Toleration], path: Path, errors: ErrorList) -> None:
     for index, toleration in enumerate(tolerations):
-        at = path.index(index)
-        if toleration.key:
-            _check(errors, qualified_name, toleration.key, at, "key")
-        elif toleration.operator != "Exists":
-            errors.invalid(
-                at.child("operator"),
-                toleration.operator,
-                'operator must be Exists when `key` is empty, which means "match all values and all keys"',
-            )
-        if toleration.operator == "Exists" and toleration.value:
-            errors.invalid(at.child("operator"), toleration.value, "value must be empty when `operator` is 'Exists'")
-        if toleration.tolerationSeconds is not None and toleration.effect != "NoExecute":
-            errors.invalid(
-                at.child("effect"), toleration.effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"
-            )
+        for field, value, detail in _toleration_problems(toleration):
+            errors.invalid(_at(path, index, field), value, detail)
+
+
+@lru_cache(1024)
+def _toleration_problems(toleration: Toleration) -> tuple[tuple[str, str, str], ...]:
+    """(field, value, what is wrong)."""
+    found: list[tuple[str, str, str]] = []
+    if toleration.key:
+        found += [("key", toleration.key, each) for each in qualified_name(toleration.key)]
+    elif toleration.operator != "Exists":
+        detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        found.append(("operator", toleration.operator, detail))
+    if toleration.operator == "Exists" and toleration.value:
+        found.append(("operator", toleration.value, "value must be empty when `operator` is 'Exists'"))
+    if toleration.tolerationSeconds is not None and toleration.effect != "NoExecute":
+        detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        found.append(("effect", toleration.effect, detail))
+    return tuple(found)
 
 
 def without_mutable(spec: PodSpec) -> PodSpec:
