@@ -140,7 +140,7 @@ class Preparation:
     def _validate(self, document: Document, typed: Any, errors: ErrorList, old: Document | None = None) -> None:
         resource = self._resource
         validate_object_meta(typed.metadata, errors, namespaced=resource.namespaced, name_rule=resource.name_rule)
-        self._form.validate(document, errors, old)
+        self._form.validate(document, typed, errors, old)
         self._strategy.validate(typed, errors)
 
     def _raise(self, document: Document, errors: ErrorList) -> None:

@@ -40,8 +40,8 @@ class Form(Protocol):
     def encode(self, typed: Any) -> bytes:
         """The stored bytes of such a view, metadata first."""
 
-    def validate(self, document: Document, errors: ErrorList, old: Document | None = None) -> None:
-        """Adds what the form objects to; old: the stored document, on update."""
+    def validate(self, document: Document, typed: Any, errors: ErrorList, old: Document | None = None) -> None:
+        """Adds what the form objects to. typed: the document's view. old: the stored document, on update."""
 
 
 class DeclaredForm:
@@ -76,7 +76,7 @@ class DeclaredForm:
     def encode(self, typed: Any) -> bytes:
         return decode.encode(typed)
 
-    def validate(self, document: Document, errors: ErrorList, old: Document | None = None) -> None:
-        validate_facts(document, self._schema, errors)
+    def validate(self, document: Document, typed: Any, errors: ErrorList, old: Document | None = None) -> None:
+        validate_facts(document, self._schema, errors, typed)
         if old is not None:
             validate_facts_update(document, old, self._schema, errors)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, wraps
 from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, cast
+from typing import Annotated, Any, TypeVar, Union
 
 import msgspec
 
@@ -96,13 +96,14 @@ class MapSchema:
 @dataclass(frozen=True, eq=False)
 class Property:
     """One field of an object. name: on the wire. facts: as declared. nullable: a Go pointer (absent differs from
-    zero). always: written even when empty."""
+    zero). always: written even when empty. attribute: of the declared Struct, '' for a schema made by hand."""
 
     name: str
     schema: Schema
     facts: Field = _NO_FACTS
     nullable: bool = False
     always: bool = False
+    attribute: str = ""
 
     @property
     def map_type(self) -> str:
@@ -197,10 +198,11 @@ def derived(build: Callable[[ObjectSchema], R]) -> Callable[[ObjectSchema], R]:
 
     @wraps(build)
     def find(schema: ObjectSchema) -> R:
-        kept = schema._derived
-        if build not in kept:
-            kept[build] = build(schema)
-        return cast(R, kept[build])
+        kept: dict[Any, R] = schema._derived
+        try:
+            return kept[build]
+        except KeyError:
+            return kept.setdefault(build, build(schema))
 
     return find
 
@@ -272,6 +274,7 @@ def _properties(declared: type[Object]) -> dict[str, Property]:
             facts=facts,
             nullable=nullable,
             always=info.default_factory is not msgspec.NODEFAULT and info.default_factory not in (dict, list, tuple),
+            attribute=info.name,
         )
     return found
 

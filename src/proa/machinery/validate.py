@@ -14,16 +14,19 @@ from typing import Any
 import msgspec
 
 from proa.machinery import names
-from proa.machinery.declare import Field
+from proa.machinery.declare import Field, Object
 from proa.machinery.fields import ROOT, ErrorList, Path
 from proa.machinery.schema import ListSchema, MapSchema, ObjectSchema, Property, Schema, derived, reachable
 
 Document = Mapping[str, Any]
 
 
-def validate_facts(document: Document, schema: ObjectSchema, errors: ErrorList) -> None:
-    """Adds what the declared facts (enum, minimum, maximum) object to in a defaulted document."""
-    if not _check_of(schema)(document):
+def validate_facts(document: Document, schema: ObjectSchema, errors: ErrorList, typed: Object | None = None) -> None:
+    """Adds what the declared facts (enum, minimum, maximum) object to in a defaulted document.
+
+    typed: the same as a typed object, where the caller has it: its attributes are read in half the time.
+    """
+    if not (_check_of(schema)(document) if typed is None else _typed_check_of(schema)(typed)):
         _explain(document, schema, ROOT, errors)
 
 
@@ -140,18 +143,35 @@ def _bounds(facts: Field) -> str:
 # --- the compiled check ---
 
 
+_Check = Callable[[Any], bool]
+
+
 @derived
-def _check_of(schema: ObjectSchema) -> Callable[[Document], bool]:
-    compiler = _Compiler()
+def _check_of(schema: ObjectSchema) -> _Check:
+    return _compiled(schema, lambda known: f"value.get({known.name!r})")
+
+
+@derived
+def _typed_check_of(schema: ObjectSchema) -> _Check:
+    return _compiled(schema, lambda known: f"value.{known.attribute}")
+
+
+def _compiled(schema: ObjectSchema, read: Callable[[Property], str]) -> _Check:
+    compiler = _Compiler(read)
     name = compiler.object(schema)
-    found: Callable[[Document], bool] = compiler.functions()[name]
+    found: _Check = compiler.functions()[name]
     return found
 
 
 class _Compiler:
-    """Writes one function per object type, `True` when the object is in order. Names enter only through repr()."""
+    """Writes one function per object type, `True` when the object is in order. Names enter only through repr().
 
-    def __init__(self) -> None:
+    read: the expression for a property of `value`. What is left out of a document has its zero in a typed object, which
+    is as much in order: a required number whose zero is out of bounds must be given.
+    """
+
+    def __init__(self, read: Callable[[Property], str]) -> None:
+        self._read = read
         self._names: dict[int, str] = {}
         self._texts: list[str] = []
         self._scope: dict[str, Any] = {}
@@ -166,15 +186,15 @@ class _Compiler:
         if key not in self._names:
             self._names[key] = name = f"object_{len(self._names)}"
             body = [line for known in schema.properties.values() for line in self._property(known)]
-            self._texts.append("\n".join([f"def {name}(value):", " get = value.get", *body, " return True"]))
+            self._texts.append("\n".join([f"def {name}(value):", *body, " return True"]))
         return self._names[key]
 
     def _property(self, known: Property) -> list[str]:
         lines = []
         if wrong := self._wrong(known):
-            lines += [f" below = get({known.name!r})", f" if {wrong}: return False"]
+            lines += [f" below = {self._read(known)}", f" if {wrong}: return False"]
         elif self._concerned(known.schema):
-            lines += [f" below = get({known.name!r})", " if below:"]
+            lines += [f" below = {self._read(known)}", " if below:"]
             lines += [f"  {line}" for line in self._visit(known.schema, "below")]
         return lines
 

@@ -44,7 +44,7 @@ class HandMade:
     def encode(self, typed: Unstructured) -> bytes:
         return encode(typed)
 
-    def validate(self, document: Any, errors: Any, old: Any = None) -> None:
+    def validate(self, document: Any, typed: Any, errors: Any, old: Any = None) -> None:
         """Anything goes."""
 
 

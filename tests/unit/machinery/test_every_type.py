@@ -95,8 +95,10 @@ def test_a_generated_document_survives(declared: type[Object], data: st.DataObje
     assert encode(to_typed(to_document(typed), declared)) == body
     assert body.startswith(b'{"metadata":')
 
-    errors = ErrorList()
+    errors, found_in_typed = ErrorList(), ErrorList()
     validate_facts(document, schema, errors)
+    validate_facts(document, schema, found_in_typed, typed)
+    assert errors == found_in_typed
     validate_lists(document, schema, errors)
     assert all(each.message for each in errors)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from proa.api.core_v1 import Pod
 from proa.machinery.declare import Field
+from proa.machinery.decode import to_typed
 from proa.machinery.fields import ErrorList
 from proa.machinery.schema import INTEGER, STRING, ListSchema, MapSchema, ObjectSchema, Property, schema_of
 from proa.machinery.validate import validate_facts, validate_facts_update, validate_lists
@@ -12,6 +13,10 @@ from proa.machinery.validate import validate_facts, validate_facts_update, valid
 def errors_of(document: dict[str, Any], schema: ObjectSchema = schema_of(Pod)) -> list[str]:
     errors = ErrorList()
     validate_facts(document, schema, errors)
+    if schema.type is not None:
+        again = ErrorList()
+        validate_facts(document, schema, again, to_typed(document, schema.type))
+        assert again == errors
     return list(map(str, errors))
 
 

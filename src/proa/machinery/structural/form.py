@@ -149,7 +149,7 @@ class StructuralForm:
     def encode(self, typed: Unstructured) -> bytes:
         return unstructured.encode(typed)
 
-    def validate(self, document: Document, errors: ErrorList, old: Document | None = None) -> None:
+    def validate(self, document: Document, typed: Unstructured, errors: ErrorList, old: Document | None = None) -> None:
         found = ErrorList()
         if not (self._passes(document) and (self._remainder is None or self._remainder(document))):
             explain(document, self.root, found, old=UNSET if old is None else old)

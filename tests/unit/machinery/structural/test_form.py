@@ -30,7 +30,8 @@ def thing(**spec: Any) -> dict[str, Any]:
 def errors_of(schema: dict[str, Any], old: Any = None, **spec: Any) -> list[str]:
     errors = ErrorList()
     before = thing(**old) if old is not None else None
-    form(schema).validate(thing(**spec), errors, before)
+    made, document = form(schema), thing(**spec)
+    made.validate(document, made.typed(document), errors, before)
     return [str(each) for each in errors]
 
 
@@ -257,7 +258,8 @@ def test_an_embedded_object_says_what_it_is_and_has_checked_metadata() -> None:
 def test_restrictions_of_the_name_count() -> None:
     made = form(ONE, metadata={"type": "object", "properties": {"name": {"type": "string", "maxLength": 2}}})
     errors = ErrorList()
-    made.validate({**thing(), "metadata": {"name": "long"}}, errors)
+    document = {**thing(), "metadata": {"name": "long"}}
+    made.validate(document, made.typed(document), errors)
     assert [str(each) for each in errors] == ["metadata.name: Too long: may not be more than 2 bytes"]
 
 

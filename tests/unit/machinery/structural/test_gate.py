@@ -116,7 +116,7 @@ def test_every_document_is_accepted_or_refused_with_a_reason(schema: dict[str, A
         form.shape(document, FieldValidation.WARN)
     form.default(document)
     errors = ErrorList()
-    form.validate(document, errors)
+    form.validate(document, form.typed(document), errors)
     assert all(each.message for each in errors)
     assert form.undeclared(document) == []
     shown = deepcopy(document)
