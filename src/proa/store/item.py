@@ -55,7 +55,7 @@ OPAQUE = Codec()
 class Item:
     """One object at one revision. Immutable to all but its own memo."""
 
-    __slots__ = ("_codec", "_index", "_object", "body", "key", "packed", "revision", "views")
+    __slots__ = ("_codec", "_encoded", "_index", "_object", "body", "key", "packed", "revision", "views")
 
     def __init__(self, key: str, revision: int, body: bytes, codec: Codec = OPAQUE) -> None:
         self.key = key
@@ -65,6 +65,7 @@ class Item:
         self._codec = codec
         self._index: Index | None = None
         self._object: Any = None
+        self._encoded: Any = None
         self.packed: bytes | None = None
         """The object in another encoding, kept here by who made it."""
         self.views: dict[Any, Item | None] | None = None
@@ -85,17 +86,21 @@ class Item:
     def object(self) -> Any:
         """The decoded object, decoded at the first call and shared by all: never change it."""
         if self._object is None:
-            self._object = self._codec.decode(self.body)
+            if self._encoded is None:
+                self._object = self._codec.decode(self.body)
+            else:
+                self._object = self._codec.revise(self._encoded, self.revision)
+                self._encoded = None
         return self._object
 
     @property
     def kept_object(self) -> Any:
-        """The decoded object if somebody has asked for it before, else None."""
-        return self._object
+        """The decoded object if it need not be decoded for this, else None."""
+        return self._object if self._encoded is None else self.object
 
     def hold(self, decoded: Any) -> None:
         """Take over the object that the body was encoded from, so that nobody need decode it."""
-        self._object = self._codec.revise(decoded, self.revision)
+        self._encoded = decoded
 
     @property
     def entry(self) -> Entry:
@@ -175,7 +180,7 @@ class Event:
         self._lines = None
         self._gone = None
         if self.previous is not None:
-            self.previous._object = None
+            self.previous._object = self.previous._encoded = None
             self.previous.packed = None
             self.previous._index = None
             self.previous.views = None
