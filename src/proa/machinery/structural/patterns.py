@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+# Answers kept for each pattern, and up to which length of text.
+_REMEMBERED, _SHORT = 256, 128
+
 
 @lru_cache(maxsize=4096)
 def searcher(pattern: str) -> Callable[[str], bool]:
@@ -22,7 +25,16 @@ def searcher(pattern: str) -> Callable[[str], bool]:
     only.Add(pattern)
     only.Compile()
     match = only.Match
-    return lambda text: match(text) is not None
+
+    # An update asks again about every text of its object, and objects that are alike have many in common.
+    @lru_cache(maxsize=_REMEMBERED)
+    def remembered(text: str) -> bool:
+        return match(text) is not None
+
+    def search(text: str) -> bool:
+        return remembered(text) if len(text) <= _SHORT else match(text) is not None
+
+    return search
 
 
 def problem(pattern: str) -> str:
