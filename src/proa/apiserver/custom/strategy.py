@@ -61,10 +61,11 @@ class CustomStrategy(DefaultStrategy):
 
     def warnings(self, new: Unstructured, old: Unstructured | None) -> list[str]:
         """Finalizers that other writers might use, too."""
+        said = new.metadata.finalizers
+        if not said:
+            return []
         before = old.metadata.finalizers if old is not None else ()
-        return [
-            text for each in sorted(set(new.metadata.finalizers) - set(before)) for text in _finalizer_warnings(each)
-        ]
+        return [text for each in sorted({*said} - {*before}) for text in _finalizer_warnings(each)]
 
 
 def _finalizer_warnings(name: str) -> list[str]:
