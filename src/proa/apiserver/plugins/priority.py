@@ -32,6 +32,8 @@ class Priority:
     def __init__(self, context: PluginContext) -> None:
         self._client = context.client
         self._classes = context.informers.informer(PRIORITY_CLASSES)
+        self._default: PriorityClass | None = None
+        self._classes.on_change(self._changed)
 
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return (resource.qualified, operation) in _HANDLED and not subresource
@@ -46,7 +48,10 @@ class Priority:
                 if spec.get(field) is None and attributes.old["spec"].get(field) is not None:
                     spec[field] = attributes.old["spec"][field]
             return
-        found = await self._class(attributes, spec.get("priorityClassName") or "")
+        name = spec.get("priorityClassName")
+        found = self._classes.get(name) if name else self._default or _NO_CLASS
+        if found is None:
+            found = await self._class(attributes, name)
         if found.metadata.name:
             spec["priorityClassName"] = found.metadata.name
         for field, kind, value in (
@@ -62,19 +67,15 @@ class Priority:
 
     async def validate(self, attributes: Attributes) -> None:
         document = attributes.document
-        if attributes.resource == PODS or document is None or not document.get("globalDefault"):
+        if document is None or not document.get("globalDefault") or attributes.resource == PODS:
             return
-        default = self._default()
+        default = self._default
         if default is not None and default.metadata.name != document["metadata"].get("name"):
             why = f"PriorityClass {default.metadata.name} is already marked as default. Only one default can exist"
             raise attributes.forbidden(why)
 
     async def _class(self, attributes: Attributes, name: str) -> PriorityClass:
-        if not name:
-            return self._default() or _NO_CLASS
-        found = self._classes.get(name)
-        if found is not None:
-            return found
+        """One the informer does not know yet."""
         try:
             return await self._client.get(PRIORITY_CLASSES, name)
         except StatusError as error:
@@ -82,7 +83,7 @@ class Priority:
                 raise
             raise attributes.forbidden(f"no PriorityClass with name {name} was found") from None
 
-    def _default(self) -> PriorityClass | None:
-        """Should there be several after all, the least."""
+    def _changed(self, old: PriorityClass | None, new: PriorityClass | None) -> None:
+        """Which is the default, anew. Should there be several after all, the least."""
         defaults = (each for each in self._classes.list() if each.globalDefault)
-        return min(defaults, key=lambda each: each.value, default=None)
+        self._default = min(defaults, key=lambda each: each.value, default=None)
