@@ -21,14 +21,14 @@ class DefaultTolerationSeconds(Stateless):
     async def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
-        tolerations = list(spec.get("tolerations") or ())
-        missing = [key for key in _KEYS if not any(_is_tolerated(each, key) for each in tolerations)]
-        if missing:
-            spec["tolerations"] = tolerations + [
-                {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS}
-                for key in missing
+        tolerations = spec.get("tolerations") or ()
+        tolerated = {each.get("key") or "" for each in tolerations if each.get("effect") in (None, "", "NoExecute")}
+        missing = [key for key in _KEYS if key not in tolerated]
+        if missing and "" not in tolerated:  # which stands for every key
+            spec["tolerations"] = [
+                *tolerations,
+                *[
+                    {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS}
+                    for key in missing
+                ],
             ]
-
-
-def _is_tolerated(toleration: dict[str, Any], key: str) -> bool:
-    return toleration.get("key") in (None, "", key) and toleration.get("effect") in (None, "", "NoExecute")
