@@ -14,6 +14,7 @@ PRIVILEGED, BASELINE, RESTRICTED = "privileged", "baseline", "restricted"
 LATEST = "latest"
 MODES = ("enforce", "audit", "warn")
 PREFIX = "pod-security.kubernetes.io/"
+LABELS = frozenset(PREFIX + mode + what for mode in MODES for what in ("", "-version"))
 
 _STRICTNESS = (PRIVILEGED, BASELINE, RESTRICTED)
 _VERSION = re.compile(r"v1\.(0|[1-9][0-9]*)")
@@ -72,7 +73,7 @@ def version_of(text: str) -> str | None:
 
 def policy_of(labels: Mapping[str, str], defaults: Policy) -> tuple[Policy, tuple[LabelError, ...]]:
     """What the labels of a namespace ask for, over the defaults; and which of them make no sense."""
-    if not any(each.startswith(PREFIX) for each in labels):
+    if LABELS.isdisjoint(labels):
         return defaults, ()
     levels: dict[str, Level] = {"enforce": defaults.enforce, "audit": defaults.audit, "warn": defaults.warn}
     errors: list[LabelError] = []
