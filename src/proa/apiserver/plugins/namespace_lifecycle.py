@@ -41,7 +41,10 @@ class NamespaceLifecycle:
                 raise attributes.forbidden("this namespace may not be deleted")
             self._ending[attributes.name] = self._clock.monotonic() + _DOUBT
             return
-        namespace = await self._namespace(attributes.namespace)
+        # What the informer does not know yet may just have been made or be about to end: the API has the last word.
+        namespace = self._namespaces.get(attributes.namespace)
+        if namespace is None or self._is_in_doubt(attributes.namespace):
+            namespace = await self._client.get(NAMESPACES, attributes.namespace)
         if namespace.status.phase == "Terminating" or namespace.metadata.deletionTimestamp is not None:
             why = f"unable to create new content in namespace {attributes.namespace} because it is being terminated"
             raise with_cause(
@@ -53,12 +56,8 @@ class NamespaceLifecycle:
                 ),
             )
 
-    async def _namespace(self, name: str) -> Namespace:
-        """From the informer; what it does not know yet may just have been made, so the API has the last word."""
-        found = self._namespaces.get(name)
-        if found is not None and self._ending.get(name, 0.0) <= self._clock.monotonic():
-            return found
-        return await self._client.get(NAMESPACES, name)
+    def _is_in_doubt(self, name: str) -> bool:
+        return name in self._ending and self._clock.monotonic() < self._ending[name]
 
     def _changed(self, old: Namespace | None, new: Namespace | None) -> None:
         if self._ending and (new is None or new.metadata.deletionTimestamp is not None):

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from proa.api.core_v1 import Namespace, Pod, PodSpec
+from proa.api.core_v1 import Pod, PodSpec
 from proa.api.core_v1.resources import NAMESPACES, PODS
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.plugins.context import ConfigurationError, PluginContext
@@ -81,7 +81,9 @@ class PodSecurity:
             reason = "namespace" if attributes.namespace in exempt["namespaces"] else "user"
             attributes.annotations[PREFIX + "exempt"] = reason
             return
-        namespace = await self._namespace(attributes.namespace)
+        namespace = self._namespaces.get(attributes.namespace)
+        if namespace is None:
+            namespace = await self._client.get(NAMESPACES, attributes.namespace)
         policy, errors = policy_of(namespace.metadata.labels, self._defaults)
         if resource.qualified == "pods":
             if (errors or not policy.is_fully_privileged) and _is_significant(attributes):
@@ -182,10 +184,6 @@ class PodSecurity:
             if owner is not None:
                 seen.add(owner.uid)
         return first + others
-
-    async def _namespace(self, name: str) -> Namespace:
-        found = self._namespaces.get(name)
-        return found if found is not None else await self._client.get(NAMESPACES, name)
 
 
 def _subject(document: Mapping[str, Any]) -> Subject:

@@ -36,9 +36,10 @@ class RuntimeClass:
     async def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
-        found = await self._class(attributes, spec)
-        if found is None:
+        name = spec.get("runtimeClassName")
+        if name is None:
             return
+        found = await self._class(attributes, name)
         if found.overhead is not None:
             if spec.get("overhead") and not _same(spec["overhead"], found.overhead.podFixed):
                 raise attributes.forbidden(_MISMATCH)
@@ -50,9 +51,10 @@ class RuntimeClass:
     async def validate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
-        if not spec.get("runtimeClassName") and not spec.get("overhead"):
+        name = spec.get("runtimeClassName")
+        if not name and not spec.get("overhead"):
             return
-        found = await self._class(attributes, spec)
+        found = None if name is None else await self._class(attributes, name)
         if found is None or found.overhead is None:
             if spec.get("overhead"):
                 raise attributes.forbidden(
@@ -61,10 +63,7 @@ class RuntimeClass:
         elif not _same(spec.get("overhead") or {}, found.overhead.podFixed):
             raise attributes.forbidden(_MISMATCH)
 
-    async def _class(self, attributes: Attributes, spec: Mapping[str, Any]) -> Class | None:
-        name = spec.get("runtimeClassName")
-        if name is None:
-            return None
+    async def _class(self, attributes: Attributes, name: str) -> Class:
         found = self._classes.get(name)
         if found is not None:
             return found

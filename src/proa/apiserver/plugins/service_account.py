@@ -52,7 +52,7 @@ class ServiceAccount:
             return
         name = spec.get("serviceAccountName") or DEFAULT
         spec["serviceAccountName"] = spec["serviceAccount"] = name
-        account = await self._account(attributes, name)
+        account = self._accounts.get(f"{attributes.namespace}/{name}") or await self._account(attributes, name)
         if _mounts_token(spec, account):
             self._mount_token(spec)
         if not spec.get("imagePullSecrets") and account.imagePullSecrets:
@@ -72,7 +72,7 @@ class ServiceAccount:
         if not name:
             who = f"{attributes.namespace}/{document['metadata'].get('name', '')}"
             raise attributes.forbidden(f"no service account specified for pod {who}")
-        account = await self._account(attributes, name)
+        account = self._accounts.get(f"{attributes.namespace}/{name}") or await self._account(attributes, name)
         if account.metadata.annotations.get(ENFORCE) == "true":
             self._check_secrets(attributes, spec, account)
 
@@ -92,10 +92,7 @@ class ServiceAccount:
                 raise attributes.forbidden(f"{who} {because} imagePullSecret")
 
     async def _account(self, attributes: Attributes, name: str) -> Account:
-        key = f"{attributes.namespace}/{name}"
-        found = self._accounts.get(key)
-        if found is not None:
-            return found
+        """One the informer does not know yet."""
         for wait in (*(_PATIENCE if name == DEFAULT else ()), 0.0):
             try:
                 return await self._client.get(SERVICE_ACCOUNTS, name, attributes.namespace)
@@ -104,7 +101,7 @@ class ServiceAccount:
                     raise
                 reason = error.message
             await asyncio.sleep(wait)
-        raise attributes.forbidden(f"error looking up service account {key}: {reason}")
+        raise attributes.forbidden(f"error looking up service account {attributes.namespace}/{name}: {reason}")
 
     def _mount_token(self, spec: Document) -> None:
         containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
@@ -112,8 +109,10 @@ class ServiceAccount:
         if not without:
             return
         volumes = spec.setdefault("volumes", [])
-        name = next((each["name"] for each in volumes if each["name"].startswith(VOLUME_PREFIX)), "")
-        if not name:
+        names = [each["name"] for each in volumes if each["name"].startswith(VOLUME_PREFIX)]
+        if names:
+            name = names[0]
+        else:
             name = VOLUME_PREFIX + suffix(self._random)
             volumes.append(_token_volume(name))
         for container in without:
@@ -141,7 +140,8 @@ def _mounts_token(spec: Document, account: Account) -> bool:
 
 
 def _has_mount(container: Document) -> bool:
-    return any(each.get("mountPath") == MOUNT_PATH for each in container.get("volumeMounts") or ())
+    mounts = container.get("volumeMounts")
+    return mounts is not None and any(each.get("mountPath") == MOUNT_PATH for each in mounts)
 
 
 def _token_volume(name: str) -> Document:
