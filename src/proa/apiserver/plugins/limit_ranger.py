@@ -40,11 +40,10 @@ class LimitRanger:
     async def mutate(self, attributes: Attributes) -> None:
         document = attributes.document
         assert document is not None
-        if attributes.resource != PODS:
+        ranges = self._applying(attributes)
+        if not ranges or attributes.resource != PODS:
             return
-        said: list[str] = []
-        for each in self._applying(attributes):
-            said += give_defaults(each, document["spec"])
+        said = [each for one in ranges for each in give_defaults(one, document["spec"])]
         if said:
             meta = document["metadata"]
             meta["annotations"] = {

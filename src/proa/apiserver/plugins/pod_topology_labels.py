@@ -30,7 +30,9 @@ class PodTopologyLabels:
             node = target.get("name") if target.get("kind") in (None, "", "Node") else None
         else:
             node = (document.get("spec") or {}).get("nodeName")
-        labels = self._labels_of(node) if node else {}
+        if not node:
+            return
+        labels = self._labels_of(node)
         if labels:
             meta = document.setdefault("metadata", {})
             meta["labels"] = {**(meta.get("labels") or {}), **labels}

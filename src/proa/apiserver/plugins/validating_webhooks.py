@@ -9,7 +9,7 @@ from proa.api.admissionregistration_v1.resources import VALIDATING_WEBHOOK_CONFI
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.matching import configures_admission
 from proa.apiserver.plugins.context import PluginContext
-from proa.apiserver.webhooks.admission import webhooks_of
+from proa.apiserver.webhooks.admission import Webhooks, webhooks_of
 from proa.apiserver.webhooks.hooks import Concern
 from proa.apiserver.webhooks.versions import Documents
 from proa.machinery.resource import Resource
@@ -28,8 +28,10 @@ class ValidatingWebhooks:
     async def validate(self, attributes: Attributes) -> None:
         webhooks = self._webhooks
         assert webhooks is not None
-        if webhooks.hooks.idle:
-            return
+        if not webhooks.hooks.idle:
+            await self._ask(webhooks, attributes)
+
+    async def _ask(self, webhooks: Webhooks, attributes: Attributes) -> None:
         concerns = await webhooks.hooks.concerning(attributes.resource, attributes.subresource, attributes.operation)
         asked = [
             (concern, documents)
