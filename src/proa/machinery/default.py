@@ -82,18 +82,29 @@ class _Compiler:
         return self._names[key]
 
     def _property(self, known: Property) -> list[str]:
+        default, place = self._default(known), f"value[{known.name!r}]"
         lines = []
-        default = known.facts.default
-        if default is UNSET and not known.nullable and isinstance(known.schema, ObjectSchema):
-            # an object that is not a Go pointer exists even when nobody wrote it, and so do the defaults in it
-            default = {} if self._has_defaults(known.schema) else UNSET
         if default is not UNSET:
             missing = f"get({known.name!r}) is None" if known.nullable else f"not get({known.name!r})"
-            lines.append(f" if {missing}: value[{known.name!r}] = {default!r}")
+            lines.append(f" if {missing}: {place} = {default!r}")
         if self._concerned(known.schema):
-            lines += [f" below = get({known.name!r})", " if below is not None:"]
-            lines += [f"  {line}" for line in self._visit(known.schema, "below", f"value[{known.name!r}]")]
+            # the default is complete: only what was there is visited
+            begin = [f" below = get({known.name!r})", " if below is not None:"]
+            lines += begin if default is UNSET else [" else:", f"  below = {place}"]
+            lines += [f"  {line}" for line in self._visit(known.schema, "below", place)]
         return lines
+
+    def _default(self, known: Property) -> Any:
+        """What an absent field becomes, with all that is in it; UNSET when it stays absent.
+
+        An object that is not a Go pointer exists even when nobody wrote it, and so do the defaults in it.
+        """
+        default, schema = known.facts.default, known.schema
+        if not isinstance(schema, ObjectSchema) or (default is UNSET and known.nullable):
+            return default
+        every = {each.name: self._default(each) for each in schema.properties.values()}
+        inside = {name: value for name, value in every.items() if value is not UNSET}
+        return inside or UNSET if default is UNSET else {**inside, **default}
 
     def _visit(self, schema: Schema, name: str, place: str) -> list[str]:
         """Lines that bring the value called `name`, which is kept at `place`, in order."""
@@ -117,13 +128,6 @@ class _Compiler:
         if key not in self._busy:
             self._busy[key] = any(_canonical(each) or _own_defaults(each) for each in reachable(schema))
         return self._busy[key]
-
-    def _has_defaults(self, schema: ObjectSchema) -> bool:
-        return any(
-            each.facts.default is not UNSET
-            or (not each.nullable and isinstance(each.schema, ObjectSchema) and self._has_defaults(each.schema))
-            for each in schema.properties.values()
-        )
 
 
 def _own_defaults(schema: Schema) -> bool:

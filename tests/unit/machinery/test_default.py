@@ -55,6 +55,11 @@ def test_objects_that_are_no_pointers_exist_unsaid() -> None:
     assert defaulted({"spec": {}}, Pod)["status"] == {"phase": "Pending"}
 
 
+def test_an_object_that_is_there_is_completed_as_one_that_is_not() -> None:
+    assert defaulted({"spec": {"securityContext": {}}}, Pod) == defaulted({}, Pod)
+    assert defaulted({"spec": {"strategy": {}}}, Deployment) == defaulted({}, Deployment)
+
+
 def test_defaults_are_not_shared_between_objects() -> None:
     one, other = defaulted({"spec": {}}, Pod), defaulted({"spec": {}}, Pod)
     assert one["spec"]["securityContext"] is not other["spec"]["securityContext"]
