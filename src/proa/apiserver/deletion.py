@@ -48,6 +48,13 @@ def check_options(options: Mapping[str, Any]) -> None:
     refuse("DeleteOptions", errors)
 
 
+def warnings(resource: Resource[Any], options: Mapping[str, Any]) -> list[str]:
+    """What a client should know who deletes with these DeleteOptions."""
+    strategy: Any = resource.strategy or DEFAULT
+    said = options.get("propagationPolicy") is not None or options.get("orphanDependents") is not None
+    return [strategy.orphans_warning] if strategy.orphans_warning and not said else []
+
+
 def check_preconditions(resource: Resource[Any], name: str, options: Mapping[str, Any], uid: str, version: str) -> None:
     """Raises StatusError 409 when the object is not the one the client meant."""
     wanted = options.get("preconditions") or {}

@@ -18,7 +18,7 @@ from proa.machinery import status as failures
 from proa.machinery.decode import FieldValidation
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.object_meta import validate_object_meta, validate_object_meta_update
-from proa.machinery.resource import Resource
+from proa.machinery.resource import Resource, Strategy
 from proa.machinery.strategy import DEFAULT, DefaultStrategy
 
 _UNKNOWN_MANAGER = "unknown"
@@ -128,9 +128,12 @@ class Preparation:
         self._raise(document, errors)
         return Encoded(self._form.encode(typed), typed)
 
-    def warnings(self, new: Any, old: Any = None) -> list[str]:
-        """What the client should know of a valid object."""
-        return self._strategy.warnings(new, old) if self._warns else []
+    def warnings(self, new: Any, old: Any = None, subresource: str = "") -> list[str]:
+        """What the client should know of a valid object that is written through `subresource`."""
+        if not self._warns:
+            return []
+        strategy: Strategy = self._strategy
+        return strategy.status_warnings(new) if subresource == "status" else strategy.warnings(new, old)
 
     def encoded(self, document: Document) -> Encoded:
         """A document the server itself made, as it is stored."""

@@ -19,7 +19,7 @@ _NO_NETWORK = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 def ip_address(value: str) -> list[str]:
     """IPv4 or IPv6, without a zone and without what other programs might read differently."""
-    address = _address(_without_zeros(value))
+    address = _address(without_zeros(value))
     if address is None:
         return [_NO_ADDRESS]
     if _address(value) is None:
@@ -29,7 +29,7 @@ def ip_address(value: str) -> list[str]:
 
 def endpoint_address(value: str) -> list[str]:
     """An address somebody else can be reached at. Loopback addresses pass: a host without a network has no other."""
-    address = _address(_without_zeros(value))
+    address = _address(without_zeros(value))
     if address is None:
         return [_NO_ADDRESS]
     problems = ip_address(value)
@@ -53,7 +53,7 @@ def canonical_ip_address(value: str) -> list[str]:
 
 def cidr(value: str) -> list[str]:
     """A network: an address, a slash and the length of the prefix, behind which no bit is set."""
-    if network_of(_without_zeros(value)) is None:
+    if network_of(without_zeros(value)) is None:
         return [_NO_NETWORK]
     if network_of(value) is None:
         return ["must not have leading 0s in IP or prefix length"]
@@ -95,7 +95,7 @@ def _mapped(address: IPv4Address | IPv6Address | IPv6Interface) -> bool:
     return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
 
 
-def _without_zeros(value: str) -> str:
+def without_zeros(value: str) -> str:
     """`010.0.0.01/08` as `10.0.0.1/8`; parts of IPv6 addresses may have leading zeros."""
     if ":" in value:
         return re.sub(r"/0+(?=[0-9])", "/", value)

@@ -22,6 +22,9 @@ class DefaultStrategy:
     orphans_dependents: ClassVar[bool] = False
     """Whether a delete that says nothing of what it owns leaves that behind, as the first clients expected."""
 
+    orphans_warning: ClassVar[str] = ""
+    """What who deletes an object that way is told, since few expect it."""
+
     def default(self, document: dict[str, Any]) -> None:
         """Defaults that depend on other fields, after the declared ones."""
 
@@ -53,8 +56,17 @@ class DefaultStrategy:
         """What the client should know of a valid new object, or of a new version of `old`."""
         return []
 
+    def status_warnings(self, new: Any) -> list[str]:
+        """What who wrote a valid status should know of it; who did so is not told of the rest."""
+        return []
+
 
 DEFAULT = DefaultStrategy()
+
+
+def is_other(new: Any, old: Any) -> bool:
+    """Whether an object is new, or wants something else than its older version."""
+    return old is None or new.metadata.generation != old.metadata.generation
 
 
 def keep(document: dict[str, Any], old: Mapping[str, Any], *fields: str) -> None:

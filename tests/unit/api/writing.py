@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from proa.machinery.decode import to_typed
@@ -39,3 +40,12 @@ def update_errors(resource: Resource[Any], old: dict[str, Any], new: dict[str, A
     before, after = (to_typed(defaulted(resource, each), resource.type) for each in (old, new))
     resource.strategy.validate_update(after, before, errors)
     return [str(each) for each in errors]
+
+
+def warnings(resource: Resource[Any], new: dict[str, Any], old: dict[str, Any] | None = None) -> list[str]:
+    """What the client is told of a valid object."""
+    assert resource.strategy is not None
+    after, before = (
+        to_typed(defaulted(resource, deepcopy(each)), resource.type) if each else None for each in (new, old)
+    )
+    return resource.strategy.warnings(after, before)

@@ -336,3 +336,22 @@ async def test_every_declared_verb_is_served(listening: ApiServer, http: aiohttp
             if "list" in resource["verbs"]:
                 async with http.get(f"{prefix}/{resource['name']}") as answer:
                     assert answer.status == 200, resource["name"]
+
+
+async def test_deleting_jobs_without_a_word_about_their_pods_warns(http: aiohttp.ClientSession) -> None:
+    jobs, template = "/apis/batch/v1/namespaces/default/jobs", {"spec": {**pod()["spec"], "restartPolicy": "Never"}}
+    for name in "abc":
+        async with http.post(jobs, json={"metadata": {"name": name}, "spec": {"template": template}}) as answer:
+            assert answer.status == 201
+    async with http.delete(f"{jobs}/a") as answer:
+        assert answer.headers["Warning"].startswith('299 - "child pods are preserved by default when jobs are deleted;')
+    async with http.delete(f"{jobs}/b", params={"propagationPolicy": "Orphan"}) as answer:
+        assert "Warning" not in answer.headers
+    async with http.delete(jobs) as answer:
+        assert len(answer.headers.getall("Warning")) == 1
+
+
+async def test_a_deprecated_kind_warns_whoever_asks_for_it(http: aiohttp.ClientSession) -> None:
+    async with http.get("/api/v1/namespaces/default/endpoints") as answer:
+        said = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+        assert answer.headers["Warning"] == f'299 - "{said}"'

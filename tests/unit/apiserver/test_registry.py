@@ -8,7 +8,7 @@ import pytest
 from tests.unit.apiserver.conftest import config_map, options, pod
 
 from proa.api.apps_v1.resources import DEPLOYMENTS
-from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, PODS
+from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES, PODS, SERVICES
 from proa.apiserver import patching
 from proa.apiserver.admission import Attributes
 from proa.apiserver.compose import ApiServer
@@ -413,3 +413,15 @@ async def test_a_taken_generated_name_is_tried_again_with_another_but_not_for_ev
         'configmaps "m-1" already exists, the server was not able to generate a unique name for the object'
     )
     assert list(names) == []
+
+
+async def test_who_writes_a_status_is_told_of_the_status_only(server: ApiServer) -> None:
+    services = server.registry(SERVICES)
+    created, written = options(), options()
+    document = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}], "trafficDistribution": "PreferClose"}}
+    await services.create("default", document, created)
+    assert created.warnings == ['spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"']
+    status = {"metadata": {"name": "s"}, "status": {"loadBalancer": {"ingress": [{"ip": "2001:DB8::1"}]}}}
+    await services.update("default", "s", status, written, "status")
+    said = 'IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")'
+    assert written.warnings == [f"status.loadBalancer.ingress[0]: {said}"]

@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from proa.api.admissionregistration_v1.reserved_names import ReservedNameStrategy
 from proa.api.admissionregistration_v1.webhook_strategies import validate_rule
 from proa.machinery import names
 from proa.machinery.expressions.conditions import validate_match_conditions
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.object_meta import validate_label_selector
-from proa.machinery.strategy import DefaultStrategy
 
 if TYPE_CHECKING:
     from proa.machinery.expressions.checking import Checker
@@ -34,7 +34,7 @@ _RESERVED = frozenset(
 )  # fmt: skip
 
 
-class ValidatingPolicyStrategy(DefaultStrategy):
+class ValidatingPolicyStrategy(ReservedNameStrategy):
     def validate(self, new: Any, errors: ErrorList) -> None:
         spec = new.spec
         checker = _validate_common(spec, errors)
@@ -47,7 +47,7 @@ class ValidatingPolicyStrategy(DefaultStrategy):
         _validate_annotations(new.metadata.name, spec.auditAnnotations, checker, errors)
 
 
-class MutatingPolicyStrategy(DefaultStrategy):
+class MutatingPolicyStrategy(ReservedNameStrategy):
     def validate(self, new: Any, errors: ErrorList) -> None:
         spec = new.spec
         checker = _validate_common(spec, errors)
@@ -61,7 +61,7 @@ class MutatingPolicyStrategy(DefaultStrategy):
             errors.required(_SPEC.child("reinvocationPolicy"))
 
 
-class PolicyBindingStrategy(DefaultStrategy):
+class PolicyBindingStrategy(ReservedNameStrategy):
     """mutating: only creations and updates can be changed."""
 
     def __init__(self, *, mutating: bool) -> None:

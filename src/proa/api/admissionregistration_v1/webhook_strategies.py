@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from proa.api.admissionregistration_v1.reserved_names import ReservedNameStrategy
 from proa.machinery import names
 from proa.machinery.client_config import validate_client_config
 from proa.machinery.expressions.conditions import validate_match_conditions
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.object_meta import validate_label_selector
-from proa.machinery.strategy import DefaultStrategy
 
 _HOOKS = Path("webhooks")
 _REVIEW_VERSIONS = ("v1", "v1beta1")
 _SIDE_EFFECTS = ("None", "NoneOnDryRun")
 
 
-class WebhookConfigurationStrategy(DefaultStrategy):
+class WebhookConfigurationStrategy(ReservedNameStrategy):
     """Of MutatingWebhookConfiguration and ValidatingWebhookConfiguration alike."""
 
     def validate(self, new: Any, errors: ErrorList) -> None:

@@ -36,7 +36,7 @@ class StatefulSetSpec(Object):
     serviceName: Annotated[str, Field(5)] = always(str)
     podManagementPolicy: Annotated[str, Field(6, default="OrderedReady", enum=("OrderedReady", "Parallel"))] = ""
     updateStrategy: Annotated[StatefulSetUpdateStrategy, Field(7, default={})] = always(StatefulSetUpdateStrategy)
-    revisionHistoryLimit: Annotated[Int32 | None, Field(8, default=10, minimum=0)] = None
+    revisionHistoryLimit: Annotated[Int32 | None, Field(8, default=10)] = None
     minReadySeconds: Annotated[Int32, Field(9, minimum=0)] = 0
     persistentVolumeClaimRetentionPolicy: Annotated[
         StatefulSetPersistentVolumeClaimRetentionPolicy | None, Field(10, default={})

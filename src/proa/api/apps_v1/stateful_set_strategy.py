@@ -11,6 +11,7 @@ from proa.api.apps_v1.workload import SPEC, Document, WorkloadStrategy, is_zero
 from proa.api.core_v1.storage_strategies import validate_claim_spec
 from proa.api.core_v1.template import PodTemplateSpec
 from proa.api.core_v1.volume import PersistentVolumeClaimVolumeSource, Volume
+from proa.api.core_v1.volume_warnings import claim_spec_warnings
 from proa.machinery.checks import check_amount, check_at_most_all, check_names, check_not_negative
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import dns1123_label
@@ -87,6 +88,16 @@ class StatefulSetStrategy(WorkloadStrategy):
             )
         if new.status != old.status:
             self.validate_status(new.status, old.status, errors)
+
+    def warnings(self, new: StatefulSet, old: StatefulSet | None) -> list[str]:
+        found = super().warnings(new, old)
+        for position, claim in enumerate(new.spec.volumeClaimTemplates):
+            found += claim_spec_warnings(claim.spec, SPEC.child("volumeClaimTemplates").index(position))
+        limit = new.spec.revisionHistoryLimit
+        if limit is not None and limit < 0:
+            kept = "a negative value retains all historical revisions; a value >= 0 is recommended"
+            found.append(f"spec.revisionHistoryLimit: {kept}")
+        return found
 
 
 def _validate_update_strategy(strategy: StatefulSetUpdateStrategy, path: Path, errors: ErrorList) -> None:

@@ -20,10 +20,12 @@ _REPLICAS = {"readyReplicas": "replicas", "availableReplicas": "readyReplicas"}
 
 class ReplicaSetStrategy(WorkloadStrategy):
     parts = {"fullyLabeledReplicas": "replicas", **_REPLICAS}
+    names_pods = True
 
 
 class DeploymentStrategy(WorkloadStrategy):
     parts = {"updatedReplicas": "replicas", **_REPLICAS}
+    names_pods = True
 
     def default(self, document: Document) -> None:
         super().default(document)

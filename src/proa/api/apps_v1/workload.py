@@ -11,13 +11,14 @@ from msgspec import to_builtins
 
 from proa.api.core_v1.pod_defaults import default_pod_template
 from proa.api.core_v1.pod_validation import validate_pod_template
+from proa.api.core_v1.pod_warnings import name_warnings, template_warnings
 from proa.api.core_v1.template import PodTemplateSpec
 from proa.machinery.checks import check_not_negative
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.meta import LabelSelector
 from proa.machinery.object_meta import validate_label_selector
 from proa.machinery.selectors import label_selector
-from proa.machinery.strategy import DefaultStrategy
+from proa.machinery.strategy import DefaultStrategy, is_other
 
 Document = dict[str, Any]
 SPEC = Path("spec")
@@ -30,6 +31,8 @@ class WorkloadStrategy(DefaultStrategy):
     """Deployments, replica sets, daemon sets and stateful sets."""
 
     restart_policies = ("Always",)
+    names_pods = False
+    """Whether its pods' names begin with its own, as it is."""
     # The counts of a status that are part of another one.
     parts: Mapping[str, str] = {}
 
@@ -61,6 +64,10 @@ class WorkloadStrategy(DefaultStrategy):
         if template.spec.activeDeadlineSeconds is not None:
             at = TEMPLATE.child("spec", "activeDeadlineSeconds")
             errors.forbidden(at, f"activeDeadlineSeconds in {new.kind} is not Supported")
+
+    def warnings(self, new: Any, old: Any) -> list[str]:
+        found = name_warnings(new.metadata.name) if self.names_pods and old is None else []
+        return found + (template_warnings(new.spec.template, TEMPLATE) if is_other(new, old) else [])
 
     def validate_update(self, new: Any, old: Any, errors: ErrorList) -> None:
         if new.spec.selector != old.spec.selector:

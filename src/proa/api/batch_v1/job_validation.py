@@ -15,6 +15,7 @@ from proa.api.batch_v1.policies import (
     SuccessPolicyRule,
 )
 from proa.api.core_v1.pod_validation import validate_pod_template
+from proa.api.core_v1.pod_warnings import template_warnings
 from proa.machinery.checks import check_domain_prefixed, check_names, check_not_negative
 from proa.machinery.declare import UNSET
 from proa.machinery.fields import ErrorList, Path
@@ -33,6 +34,18 @@ _MOST_EXIT_CODES = 255
 _MOST_PATTERNS = 20
 _LONGEST_MANAGER = 63
 _LONGEST_INDEXES = 64 * 1024
+
+
+def job_spec_warnings(spec: JobSpec, path: Path) -> list[str]:
+    """What clients are told of the valid spec of a job, or of the jobs of a cron job."""
+    found = template_warnings(spec.template, path.child("template"))
+    many = (spec.completions or 0) > _MANY_COMPLETIONS and (spec.parallelism or 0) > _MOST_PARALLEL_OF_MANY
+    if spec.completionMode == INDEXED and many:
+        found.append(
+            f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, "
+            "Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+        )
+    return found
 
 
 def validate_job_spec(spec: JobSpec, path: Path, errors: ErrorList) -> None:

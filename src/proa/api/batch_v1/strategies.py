@@ -9,17 +9,18 @@ from msgspec.structs import replace
 from proa.api.batch_v1.cron_job import CronJob
 from proa.api.batch_v1.job import Job
 from proa.api.batch_v1.job_status import validate_status_update
-from proa.api.batch_v1.job_validation import INDEXED, validate_job_spec
+from proa.api.batch_v1.job_validation import INDEXED, job_spec_warnings, validate_job_spec
 from proa.api.batch_v1.schedule import schedule_problem, zone_problem
 from proa.api.core_v1.container import Container
 from proa.api.core_v1.pod import PodSpec
 from proa.api.core_v1.pod_defaults import default_pod_template
+from proa.api.core_v1.pod_warnings import name_warnings
 from proa.machinery.checks import check_unchanged
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import dns1123_label
 from proa.machinery.object_meta import validate_label_selector
 from proa.machinery.selectors import Selector, label_selector
-from proa.machinery.strategy import DefaultStrategy
+from proa.machinery.strategy import DefaultStrategy, is_other
 
 Document = dict[str, Any]
 
@@ -34,6 +35,10 @@ _LONGEST_CRON_JOB = 52
 
 class JobStrategy(DefaultStrategy):
     orphans_dependents = True
+    orphans_warning = (
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
+        "set propagationPolicy=Orphan to suppress this warning"
+    )
 
     def default(self, document: Document) -> None:
         default_pod_template(document)
@@ -96,6 +101,10 @@ class JobStrategy(DefaultStrategy):
             check_unchanged(errors, _SPEC.child(field), getattr(after, field), getattr(before, field))
         if new.status != old.status:
             validate_status_update(new, old, errors)
+
+    def warnings(self, new: Job, old: Job | None) -> list[str]:
+        found = name_warnings(new.metadata.name) if old is None else []
+        return found + (job_spec_warnings(new.spec, _SPEC) if is_other(new, old) else [])
 
 
 def _select_by_uid(spec: Document, metadata: Document) -> None:
@@ -206,6 +215,12 @@ class CronJobStrategy(DefaultStrategy):
         if len(name) > _LONGEST_CRON_JOB:
             detail = f"must be no more than {_LONGEST_CRON_JOB} characters"
             errors.invalid(Path("metadata", "name"), name, detail)
+
+    def warnings(self, new: CronJob, old: CronJob | None) -> list[str]:
+        found = name_warnings(new.metadata.name) if old is None else []
+        if is_other(new, old):
+            found += job_spec_warnings(new.spec.jobTemplate.spec, _SPEC.child("jobTemplate", "spec"))
+        return found
 
 
 def _validate_schedule(schedule: str, errors: ErrorList) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proa.api.core_v1.service import EndpointAddress, EndpointPort, Endpoints
+from proa.api.core_v1.service_warnings import endpoints_warnings
 from proa.machinery.addresses import endpoint_address
 from proa.machinery.checks import check_names
 from proa.machinery.fields import ErrorList, Path
@@ -17,6 +18,9 @@ class EndpointsStrategy(DefaultStrategy):
     def validate_update(self, new: Endpoints, old: Endpoints, errors: ErrorList) -> None:
         if new.subsets != old.subsets:
             _validate(new, errors)
+
+    def warnings(self, new: Endpoints, old: Endpoints | None) -> list[str]:
+        return endpoints_warnings(new)
 
 
 def _validate(endpoints: Endpoints, errors: ErrorList) -> None:

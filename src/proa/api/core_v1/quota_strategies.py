@@ -50,6 +50,17 @@ class ResourceQuotaStrategy(DefaultStrategy):
         if {*new.spec.scopes} != {*old.spec.scopes}:
             errors.immutable(Path("spec", "scopes"), list(new.spec.scopes))
 
+    def warnings(self, new: ResourceQuota, old: ResourceQuota | None) -> list[str]:
+        """Of a new quota that lets more be asked for than be used."""
+        hard, found = new.spec.hard, []
+        for resource in (*_COMPUTE, "storage") if old is None else ():
+            bare = resource in ("cpu", "memory") and f"requests.{resource}" not in hard
+            request, limit = resource if bare else f"requests.{resource}", f"limits.{resource}"
+            if request in hard and limit in hard and parse(hard[request]) > parse(hard[limit]):
+                asked, used = (f"{each} ({parse(hard[each])})" for each in (request, limit))
+                found.append(f"ResourceQuota {asked} should be less than {used}")
+        return found
+
 
 class LimitRangeStrategy(DefaultStrategy):
     def default(self, document: Document) -> None:

@@ -53,6 +53,7 @@ from proa.api.core_v1.strategies import (
     PodTemplateStrategy,
     ReplicationControllerStrategy,
     SecretStrategy,
+    ServiceAccountStrategy,
 )
 from proa.api.policy_v1 import Eviction
 from proa.machinery.resource import STATUS, Resource, ScalePaths, Subresource
@@ -80,6 +81,7 @@ COMPONENT_STATUSES = Resource(
         "list",
     ),
     columns=columns.COMPONENT_STATUSES,
+    deprecated="v1 ComponentStatus is deprecated in v1.19+",
 )
 
 CONFIG_MAPS = Resource(
@@ -103,6 +105,7 @@ ENDPOINTS = Resource(
     singular="endpoints",
     short_names=("ep",),
     columns=columns.ENDPOINTS,
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     strategy=EndpointsStrategy(),
 )
 
@@ -320,6 +323,7 @@ SERVICE_ACCOUNTS = Resource(
     short_names=("sa",),
     subresources=(Subresource("token", ("create",), type=TokenRequest, group="authentication.k8s.io", version="v1"),),
     columns=columns.SERVICE_ACCOUNTS,
+    strategy=ServiceAccountStrategy(),
 )
 
 SERVICES = Resource(

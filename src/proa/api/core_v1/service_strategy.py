@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proa.api.core_v1.service import Service, ServicePort
+from proa.api.core_v1.service_warnings import load_balancer_warnings, service_warnings
 from proa.machinery.addresses import ip_address
 from proa.machinery.checks import check_names
 from proa.machinery.fields import ErrorList, Path
@@ -123,6 +124,12 @@ class ServiceStrategy(DefaultStrategy):
             return
         if old.spec.clusterIP and new.spec.clusterIP != old.spec.clusterIP:
             errors.immutable(_SPEC.child("clusterIPs").index(0), new.spec.clusterIP)
+
+    def warnings(self, new: Service, old: Service | None) -> list[str]:
+        return service_warnings(new)
+
+    def status_warnings(self, new: Service) -> list[str]:
+        return load_balancer_warnings(each.ip for each in new.status.loadBalancer.ingress)
 
 
 def _validate_port(port: ServicePort, path: Path, errors: ErrorList) -> None:

@@ -11,6 +11,7 @@ from proa.api.core_v1.claim import PersistentVolumeClaim, PersistentVolumeClaimS
 from proa.api.core_v1.persistent_volume import PersistentVolume, PersistentVolumeSpec
 from proa.api.core_v1.reference import TypedLocalObjectReference, TypedObjectReference
 from proa.api.core_v1.volume_validation import SOURCES, check_positive, validate_access_modes, validate_volume_spec
+from proa.api.core_v1.volume_warnings import claim_warnings, persistent_volume_warnings
 from proa.machinery.checks import check_names, check_quantity, check_unchanged
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import dns1123_label, dns1123_subdomain, qualified_name
@@ -51,6 +52,9 @@ class PersistentVolumeStrategy(DefaultStrategy):
             detail = "update from non-nil value to nil is forbidden"
             errors.forbidden(_SPEC.child("volumeAttributesClassName"), detail)
 
+    def warnings(self, new: PersistentVolume, old: PersistentVolume | None) -> list[str]:
+        return persistent_volume_warnings(new)
+
 
 def _sources(spec: PersistentVolumeSpec) -> dict[str, Any]:
     return {field: getattr(spec, field) for field in SOURCES}
@@ -80,6 +84,9 @@ class PersistentVolumeClaimStrategy(DefaultStrategy):
         _validate_claim_update(new, old, errors)
         if new.status != old.status:
             _validate_claim_status(new, errors)
+
+    def warnings(self, new: PersistentVolumeClaim, old: PersistentVolumeClaim | None) -> list[str]:
+        return claim_warnings(new)
 
 
 def _complete_sources(spec: Document) -> None:

@@ -12,18 +12,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from proa.api.core_v1.configuration import ConfigMap, Secret
-from proa.api.core_v1.identity import Namespace
+from proa.api.core_v1.identity import Namespace, ServiceAccount
 from proa.api.core_v1.node import Node
 from proa.api.core_v1.pod import Pod
 from proa.api.core_v1.pod_defaults import default_pod, default_pod_template
 from proa.api.core_v1.pod_validation import validate_pod_spec, validate_pod_template, without_mutable
+from proa.api.core_v1.pod_warnings import name_warnings, pod_status_warnings, pod_warnings, template_warnings
 from proa.api.core_v1.replication import ReplicationController
 from proa.api.core_v1.template import PodTemplate
+from proa.machinery.address_spelling import network_warnings
 from proa.machinery.addresses import cidr
 from proa.machinery.checks import check_names, check_not_negative
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import config_key, label_value, qualified_name
-from proa.machinery.strategy import DefaultStrategy
+from proa.machinery.strategy import DefaultStrategy, is_other
 
 Document = dict[str, Any]
 _SPEC = Path("spec")
@@ -84,6 +86,13 @@ class PodStrategy(DefaultStrategy):
         if any(each.name not in gates for each in new.spec.schedulingGates):
             errors.forbidden(_SPEC.child("schedulingGates"), "only deletion is allowed, but found new scheduling gate")
 
+    def warnings(self, new: Pod, old: Pod | None) -> list[str]:
+        """Of new pods only: nobody reads what is said of the many changes that programs make."""
+        return pod_warnings(new) if old is None else []
+
+    def status_warnings(self, new: Pod) -> list[str]:
+        return pod_status_warnings(new)
+
 
 class PodTemplateStrategy(DefaultStrategy):
     def default(self, document: Document) -> None:
@@ -91,6 +100,9 @@ class PodTemplateStrategy(DefaultStrategy):
 
     def validate(self, new: PodTemplate, errors: ErrorList) -> None:
         validate_pod_template(new.template, Path("template"), errors)
+
+    def warnings(self, new: PodTemplate, old: PodTemplate | None) -> list[str]:
+        return template_warnings(new.template, Path("template")) if is_other(new, old) else []
 
 
 class ReplicationControllerStrategy(DefaultStrategy):
@@ -141,6 +153,12 @@ class ReplicationControllerStrategy(DefaultStrategy):
                 errors.invalid(
                     _STATUS.child(field), getattr(new.status, field), f"cannot be greater than status.{whole}"
                 )
+
+    def warnings(self, new: ReplicationController, old: ReplicationController | None) -> list[str]:
+        found = name_warnings(new.metadata.name) if old is None else []
+        if is_other(new, old) and new.spec.template is not None:
+            found += template_warnings(new.spec.template, _SPEC.child("template"))
+        return found
 
 
 class NamespaceStrategy(DefaultStrategy):
@@ -195,6 +213,18 @@ class NodeStrategy(DefaultStrategy):
             before, after = getattr(old.spec, field), getattr(new.spec, field)
             if before and before != after:
                 errors.forbidden(_SPEC.child(field), "node updates may only change podCIDR and providerID when unset")
+
+    def warnings(self, new: Node, old: Node | None) -> list[str]:
+        found = [
+            text
+            for position, network in enumerate(new.spec.podCIDRs)
+            for text in network_warnings(network, _SPEC.child("podCIDRs").index(position))
+        ]
+        if new.spec.configSource is not None:
+            found.append("spec.configSource: the feature is removed")
+        if new.spec.externalID:
+            found.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+        return found
 
 
 def _validate_data(names: Mapping[str, Any], path: Path, errors: ErrorList) -> None:
@@ -269,6 +299,26 @@ class SecretStrategy(DefaultStrategy):
             errors.forbidden(Path("immutable"), "field is immutable when `immutable` is set")
         if new.data != old.data:
             errors.forbidden(Path("data"), "field is immutable when `immutable` is set")
+
+    def warnings(self, new: Secret, old: Secret | None) -> list[str]:
+        if new.type != "kubernetes.io/tls":
+            return []
+        from proa.pki.pairing import mismatch  # with it come the parsers of certificates and keys
+
+        why = mismatch(new.data["tls.crt"], new.data["tls.key"])
+        return [why] if why else []
+
+
+_ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
+
+
+class ServiceAccountStrategy(DefaultStrategy):
+    def warnings(self, new: ServiceAccount, old: ServiceAccount | None) -> list[str]:
+        said = old is not None and _ENFORCE_MOUNTABLE in old.metadata.annotations
+        if said or _ENFORCE_MOUNTABLE not in new.metadata.annotations:
+            return []
+        instead = "prefer separate namespaces to isolate access to mounted secrets"
+        return [f"metadata.annotations[{_ENFORCE_MOUNTABLE}]: deprecated in v1.32+; {instead}"]
 
 
 def _move_string_data(document: Document) -> None:

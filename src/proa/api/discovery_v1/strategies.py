@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from proa.api.discovery_v1.types import Endpoint, EndpointHints, EndpointPort, EndpointSlice
+from proa.machinery.address_spelling import address_warnings
 from proa.machinery.addresses import canonical_ip_address, endpoint_address
 from proa.machinery.checks import check_names, check_unchanged
 from proa.machinery.fields import ErrorList, Path
@@ -16,6 +17,8 @@ _ADDRESS_TYPE = Path("addressType")
 _MOST_ENDPOINTS, _MOST_ADDRESSES, _MOST_PORTS = 1000, 100, 20_000
 _MOST_LABELS = 16
 _MOST_HINTS = 8
+_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+_CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
 
 
 class EndpointSliceStrategy(DefaultStrategy):
@@ -33,6 +36,19 @@ class EndpointSliceStrategy(DefaultStrategy):
         check_unchanged(errors, _ADDRESS_TYPE, new.addressType, old.addressType)
         if new.endpoints != old.endpoints:
             _validate_endpoints(new, errors)
+
+    def warnings(self, new: EndpointSlice, old: EndpointSlice | None) -> list[str]:
+        """The controllers that make nearly all slices spell addresses well."""
+        if new.addressType == "FQDN":
+            return ["spec.addressType: FQDN endpoints are deprecated"] if old is None else []
+        if new.metadata.labels.get(_MANAGED_BY) in _CONTROLLERS:
+            return []
+        return [
+            text
+            for position, endpoint in enumerate(new.endpoints)
+            for number, address in enumerate(endpoint.addresses)
+            for text in address_warnings(address, Path("endpoints").index(position).child("addresses").index(number))
+        ]
 
 
 def _ipv4(value: str) -> list[str]:

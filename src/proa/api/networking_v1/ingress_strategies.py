@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from proa.api.core_v1.reference import TypedLocalObjectReference
+from proa.api.core_v1.service_warnings import load_balancer_warnings
 from proa.api.networking_v1.ingress import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
 from proa.api.networking_v1.ingress_class import IngressClass, IngressClassParametersReference
 from proa.machinery.addresses import ip_address
 from proa.machinery.checks import check_domain_prefixed, check_names, check_unchanged
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.names import (
     dns1123_label,
     dns1123_subdomain,
@@ -68,6 +69,15 @@ class IngressStrategy(DefaultStrategy):
                 check_names(errors, at.child("hostname"), point.hostname, dns1123_subdomain(point.hostname))
                 if not ip_address(point.hostname):
                     errors.invalid(at.child("hostname"), point.hostname, _NO_NAME)
+
+    def warnings(self, new: Ingress, old: Ingress | None) -> list[str]:
+        annotated = _CLASS_ANNOTATION in new.metadata.annotations and new.spec.ingressClassName is None
+        if old is not None or not annotated:
+            return []
+        return [f"annotation {quoted(_CLASS_ANNOTATION)} is deprecated, please use 'spec.ingressClassName' instead"]
+
+    def status_warnings(self, new: Ingress) -> list[str]:
+        return load_balancer_warnings(each.ip for each in new.status.loadBalancer.ingress)
 
 
 def _validate_host(host: str, path: Path, errors: ErrorList) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from proa.api.networking_v1.addresses import IPAddress, ServiceCIDR
 from proa.api.networking_v1.network_policy import IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort
+from proa.machinery.address_spelling import network_warnings
 from proa.machinery.addresses import canonical_cidr, canonical_ip_address, cidr, network_of
 from proa.machinery.checks import check_names, check_unchanged
 from proa.machinery.fields import ErrorList, Path
@@ -49,6 +50,16 @@ class NetworkPolicyStrategy(DefaultStrategy):
         # What was stored before the rules became stricter may stay, in whatever rule it is now.
         blocks = [peer.ipBlock for peer, _ in _peers(old) if peer.ipBlock is not None]
         _validate_blocks(new, {text for each in blocks for text in (each.cidr, *each.except_)}, errors)
+
+    def warnings(self, new: NetworkPolicy, old: NetworkPolicy | None) -> list[str]:
+        found = []
+        for peer, path in _peers(new):
+            if peer.ipBlock is not None:
+                at = path.child("ipBlock")
+                found += network_warnings(peer.ipBlock.cidr, at.child("cidr"))
+                for position, text in enumerate(peer.ipBlock.except_):
+                    found += network_warnings(text, at.child("except").index(position))
+        return found
 
 
 def _peers(policy: NetworkPolicy) -> list[tuple[NetworkPolicyPeer, Path]]:

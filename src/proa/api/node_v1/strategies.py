@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proa.api.core_v1.container import ResourceRequirements
+from proa.api.core_v1.node_label_warnings import label_warning
 from proa.api.core_v1.pod_validation import validate_resources, validate_tolerations
 from proa.api.node_v1.types import RuntimeClass
 from proa.machinery.checks import check_names, check_unchanged
@@ -39,3 +40,7 @@ class RuntimeClassStrategy(DefaultStrategy):
 
     def validate_update(self, new: RuntimeClass, old: RuntimeClass, errors: ErrorList) -> None:
         check_unchanged(errors, _HANDLER, new.handler, old.handler)
+
+    def warnings(self, new: RuntimeClass, old: RuntimeClass | None) -> list[str]:
+        selected = map(label_warning, new.scheduling.nodeSelector) if new.scheduling is not None else ()
+        return [f"scheduling.nodeSelector: {text}" for text in selected if text]

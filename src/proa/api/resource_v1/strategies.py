@@ -12,7 +12,7 @@ from proa.api.resource_v1.resource_claim import ResourceClaim, ResourceClaimTemp
 from proa.api.resource_v1.resource_slice import ResourceSlice
 from proa.api.resource_v1.slice_validation import validate_slice
 from proa.machinery.checks import check_unchanged
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.names import qualified_name
 from proa.machinery.object_meta import validate_annotations, validate_labels
 from proa.machinery.strategy import DefaultStrategy
@@ -125,3 +125,9 @@ class ResourceSliceStrategy(DefaultStrategy):
         check_unchanged(errors, _SPEC.child("pool", "name"), new.spec.pool.name, old.spec.pool.name)
         for field in ("driver", "nodeName"):
             check_unchanged(errors, _SPEC.child(field), getattr(new.spec, field), getattr(old.spec, field))
+
+    def warnings(self, new: ResourceSlice, old: ResourceSlice | None) -> list[str]:
+        driver = new.spec.driver
+        if driver == driver.lower():
+            return []
+        return [f"spec.driver: driver names should be lowercase; {quoted(driver)} contains uppercase characters"]

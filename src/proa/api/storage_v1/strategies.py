@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from proa.api.core_v1.node_label_warnings import selector_warnings, topology_warnings
 from proa.api.core_v1.placement_validation import validate_topology_terms
 from proa.api.core_v1.volume_validation import check_driver_name, validate_inline_volume_spec
 from proa.api.storage_v1.csi import CSIDriver, CSINode, CSINodeDriver, CSIStorageCapacity, TokenRequest
@@ -39,6 +40,9 @@ class StorageClassStrategy(DefaultStrategy):
     def validate_update(self, new: StorageClass, old: StorageClass, errors: ErrorList) -> None:
         for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
             check_unchanged(errors, Path(field), getattr(new, field), getattr(old, field))
+
+    def warnings(self, new: StorageClass, old: StorageClass | None) -> list[str]:
+        return topology_warnings(new.allowedTopologies, Path("allowedTopologies"))
 
 
 class VolumeAttributesClassStrategy(DefaultStrategy):
@@ -105,6 +109,15 @@ class CSIDriverStrategy(DefaultStrategy):
             ("volumeLifecycleModes", "volumeLifecycleModes"),
         ):
             check_unchanged(errors, _SPEC.child(spelled), getattr(new.spec, field), getattr(old.spec, field))
+
+    def warnings(self, new: CSIDriver, old: CSIDriver | None) -> list[str]:
+        """Of tokens that are not among secrets, when that is decided."""
+        spec = new.spec
+        decided = old is None or spec.tokenRequests != old.spec.tokenRequests
+        if not spec.tokenRequests or spec.serviceAccountTokenInSecrets is not None or not decided:
+            return []
+        why = "set to true to prevent possible logging of tokens in volume attributes"
+        return [f"spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, {why}"]
 
 
 def _drop_alpha(document: Document, old: Mapping[str, Any]) -> None:
@@ -180,6 +193,10 @@ class CSIStorageCapacityStrategy(DefaultStrategy):
     def validate_update(self, new: CSIStorageCapacity, old: CSIStorageCapacity, errors: ErrorList) -> None:
         for field in ("nodeTopology", "storageClassName"):
             check_unchanged(errors, Path(field), getattr(new, field), getattr(old, field))
+
+    def warnings(self, new: CSIStorageCapacity, old: CSIStorageCapacity | None) -> list[str]:
+        topology = new.nodeTopology
+        return selector_warnings(topology, Path("nodeTopology")) if topology is not None else []
 
 
 class VolumeAttachmentStrategy(DefaultStrategy):

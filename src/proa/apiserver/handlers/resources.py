@@ -161,7 +161,7 @@ class ResourceHandlers:
         options.document = delete_options
         read = read_options(request.query)
         found = await self._registry.delete_collection(request.info.namespace, read, delete_options, options)
-        return await self._shown.page(request, found)
+        return _told(await self._shown.page(request, found), options)
 
     async def _body(self, request: Request) -> tuple[dict[str, Any], bytes | None]:
         resource = self._registry.resource
@@ -169,10 +169,14 @@ class ResourceHandlers:
         return decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
 
     def _written(self, request: Request, item: Item, options: WriteOptions, status: int = 200) -> Reply:
-        reply = self._shown.one(request, item, status)
-        if options.warnings:
-            reply.headers = (*reply.headers, *warning_headers(options.warnings))
-        return reply
+        return _told(self._shown.one(request, item, status), options)
+
+
+def _told(reply: Reply, options: WriteOptions) -> Reply:
+    """The reply with what its client should know."""
+    if options.warnings:
+        reply.headers = (*reply.headers, *warning_headers(options.warnings))
+    return reply
 
 
 # Upstream answers a completed delete of these with the object, of all others with a Status.

@@ -152,7 +152,7 @@ class Changer:
             else:
                 before = objects.shown(item).object
                 encoded = prepare.update(document, old, before)
-                options.warnings += prepare.warnings(encoded.object, before)
+                options.warnings += prepare.warnings(encoded.object, before, subresource)
             if not admitted:
                 await admission.validate(attributes)
             if options.dry_run:

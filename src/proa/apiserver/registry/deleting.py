@@ -67,6 +67,7 @@ class Deleter:
         """Delete one object, or mark it as going away. admitted: something else was that means this (an eviction)."""
         resource, objects = self._resource, self._objects
         deletion.check_options(delete_options)
+        options.warnings += deletion.warnings(resource, delete_options)
         key = objects.key(namespace, name)
         item = objects.cache.item(key)
         if item is None:
