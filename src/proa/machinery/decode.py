@@ -77,7 +77,7 @@ def decode_value(body: bytes, limit: int = BODY_LIMIT) -> Any:
         value = msgspec.json.decode(body)
     except RecursionError:
         raise ValueError("exceeded max depth") from None
-    if body.count(b"{") + body.count(b"[") > DEPTH_LIMIT and is_too_deep(value):
+    if len(body) > 2 * DEPTH_LIMIT and body.count(b"{") + body.count(b"[") > DEPTH_LIMIT and is_too_deep(value):
         raise ValueError("exceeded max depth")
     return value
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from proa.api.core_v1 import ConfigMap, Pod, Secret
 from proa.machinery.conform import duplicate_fields, normalise, prune, unknown_fields
 from proa.machinery.decode import (
+    DEPTH_LIMIT,
     FieldValidation,
     decode_json,
+    decode_value,
     encode,
     field_validation,
     to_document,
@@ -32,6 +35,13 @@ def refusal(body: bytes, mode: str = "Strict", schema: ObjectSchema = POD) -> St
     with pytest.raises(StatusError) as caught:
         field_validation(decode_json(body), schema, FieldValidation(mode), body)
     return caught.value
+
+
+def test_a_value_may_be_nested_as_deeply_as_the_limit_and_no_deeper() -> None:
+    deepest = b"[" * DEPTH_LIMIT + b"]" * DEPTH_LIMIT
+    assert msgspec.json.encode(decode_value(deepest)) == deepest
+    with pytest.raises(ValueError, match="exceeded max depth"):
+        decode_value(b"[" + deepest + b"]")
 
 
 @pytest.mark.parametrize(
