@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from proa.apiserver.admission import Attributes, Operation
@@ -21,14 +22,15 @@ class DefaultTolerationSeconds(Stateless):
     async def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
-        tolerations = spec.get("tolerations") or ()
-        tolerated = {each.get("key") or "" for each in tolerations if each.get("effect") in (None, "", "NoExecute")}
-        missing = [key for key in _KEYS if key not in tolerated]
-        if missing and "" not in tolerated:  # which stands for every key
-            spec["tolerations"] = [
-                *tolerations,
-                *[
-                    {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS}
-                    for key in missing
-                ],
+        tolerations = spec.get("tolerations") or []
+        missing = _untolerated(tolerations) if tolerations else _KEYS
+        if missing:
+            spec["tolerations"] = tolerations + [
+                {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS}
+                for key in missing
             ]
+
+
+def _untolerated(tolerations: Iterable[Mapping[str, Any]]) -> Sequence[str]:
+    tolerated = {each.get("key") or "" for each in tolerations if each.get("effect") in (None, "", "NoExecute")}
+    return () if "" in tolerated else [key for key in _KEYS if key not in tolerated]
