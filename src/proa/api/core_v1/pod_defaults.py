@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 Document = dict[str, Any]
@@ -15,10 +16,11 @@ def default_pod(spec: Document) -> None:
     default_pod_spec(spec)
     for kind in _CONTAINERS:
         for container in spec.get(kind) or ():
-            _default_requests(container)
-            if spec.get("hostNetwork") and kind != "ephemeralContainers":
-                for port in container.get("ports") or ():
-                    port.setdefault("hostPort", port.get("containerPort"))
+            resources = container.get("resources")
+            if resources:
+                _default_requests(resources)
+    if spec.get("hostNetwork"):
+        _default_host_ports(spec)
 
 
 def default_pod_spec(spec: Document) -> None:
@@ -35,15 +37,22 @@ def default_pod_spec(spec: Document) -> None:
                 container["imagePullPolicy"] = default_pull_policy(container.get("image") or "")
 
 
-def _default_requests(container: Document) -> None:
-    resources = container.get("resources")
-    limits = resources.get("limits") if resources else None
-    if resources is not None and limits:
+def _default_requests(resources: Document) -> None:
+    limits = resources.get("limits")
+    if limits:
         requests = resources.setdefault("requests", {})
         for name, limit in limits.items():
             requests.setdefault(name, limit)
 
 
+def _default_host_ports(spec: Document) -> None:
+    for kind in ("initContainers", "containers"):
+        for container in spec.get(kind) or ():
+            for port in container.get("ports") or ():
+                port.setdefault("hostPort", port.get("containerPort"))
+
+
+@lru_cache(1024)
 def default_pull_policy(image: str) -> str:
     """Always for `latest` or no tag, because such a name moves; IfNotPresent for any other tag or a digest."""
     if "@" in image:
