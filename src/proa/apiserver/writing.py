@@ -104,7 +104,8 @@ class Preparation:
         writer = apply.Writer(manager, apply.UPDATE, self._resource.api_version, now, subresource)
         claimed = document
         if old is None and self._has_status and "status" in document:
-            claimed = {name: value for name, value in document.items() if name != "status"}
+            claimed = document.copy()
+            del claimed["status"]
         tracked = apply.track_update(old, claimed, self._form.schema, writer)
         document["metadata"] = tracked["metadata"]  # admission holds on to this document
         return document
