@@ -126,9 +126,19 @@ def _bare(document: Mapping[str, Any]) -> Document:
     return bare
 
 
-@lru_cache(128)
-def _fields_of_created(bare: bytes, schema: ObjectSchema) -> FieldSet:
+def _fields_of_created(new: Mapping[str, Any], schema: ObjectSchema) -> FieldSet:
     """Replicas differ in what nobody owns, their names: they share a set, and encoding is cheaper than walking."""
+    bare = _bare(new)
+    said = msgspec.json.encode(bare)
+    return _fields_said(said, schema) if len(said) <= _LARGEST_REPLICA else fields_of_new(bare, schema)
+
+
+_LARGEST_REPLICA = 32 * 1024
+"""Bytes. What is larger is data, not the pod of a workload, and would be kept for nothing."""
+
+
+@lru_cache(128)
+def _fields_said(bare: bytes, schema: ObjectSchema) -> FieldSet:
     return fields_of_new(msgspec.json.decode(bare), schema)
 
 
@@ -142,7 +152,7 @@ def track_update(
     """
     metadata = new.get("metadata") or {}
     if live is None:
-        return _with_entries(new, [_Entry(writer, _fields_of_created(msgspec.json.encode(_bare(new)), schema))])
+        return _with_entries(new, [_Entry(writer, _fields_of_created(new, schema))])
     written, removed = changes(_bare(live), _bare(new), Property("", schema))
     if "managedFields" not in metadata:
         entries = _entries(live)

@@ -90,6 +90,15 @@ def test_a_create_owns_everything_but_identity() -> None:
     assert owners(created) == {"kubectl-create": {"f:data": {".": {}, "f:a": {}}}}
 
 
+@pytest.mark.parametrize("size", [0, 1_000_000])
+def test_the_creator_of_a_large_object_owns_it_as_that_of_a_small_one(size: int) -> None:
+    labelled = {**config(a="v" * size), "metadata": {"name": "c", "labels": {"b": ""}}}
+    created = track_update(None, labelled, CONFIG_MAP, updater("me"))
+    assert owners(created) == {
+        "me": {"f:data": {".": {}, "f:a": {}}, "f:metadata": {"f:labels": {".": {}, "f:b": {}}}},
+    }
+
+
 def test_list_elements_are_owned_by_their_keys_with_defaults_filled_in() -> None:
     document = {
         "metadata": {"name": "p"},
