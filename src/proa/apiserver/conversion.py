@@ -9,7 +9,6 @@ events.k8s.io/v1 Event as core/v1 Event, autoscaling/v1 autoscalers as autoscali
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -40,8 +39,7 @@ class View(Protocol):
         """What is known of the item of an object that was written through this view and stored as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(msgspec.Struct, frozen=True):
     """How one served resource maps to the one that stores it. Both functions return a new document."""
 
     storage: tuple[str, str, str]

@@ -7,9 +7,10 @@ storing the outcome (registry), and acting on it: the kubelet, the garbage colle
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import refuse
@@ -24,8 +25,7 @@ FOREGROUND = "foregroundDeletion"
 _POLICIES = ("Foreground", "Background", "Orphan")
 
 
-@dataclass(frozen=True, slots=True)
-class Deletion:
+class Deletion(msgspec.Struct, frozen=True):
     """The outcome: `document` is None to remove the object now, else the object as it must be stored while it goes
     away; `changed` is False when it is already so."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
 
+import msgspec
+
 from proa.machinery.status import StatusError, is_unauthorized
 
 ANONYMOUS_NAME = "system:anonymous"
@@ -38,14 +40,13 @@ LOOPBACK = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
 ANONYMOUS = User(ANONYMOUS_NAME, groups=(UNAUTHENTICATED,))
 
 
-@dataclass(slots=True)
-class Remarks:
+class Remarks(msgspec.Struct):
     """What an authenticator says beside the user: audiences the token is for (None: it knows of none), warnings for the
     client and annotations for the audit log of every request with these credentials."""
 
     audiences: tuple[str, ...] | None = None
-    warnings: list[str] = field(default_factory=list)
-    annotations: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """An authorizer's answer. Only ALLOW lets a request pass; DENY ends the union, NO_OPINION asks the next; UNKNOWN:
     somebody outside must be asked, which only `decide` does. lasting: it holds as long as the generation stands.
     error: why an authorizer could not answer."""
@@ -148,8 +148,7 @@ class Authorizer(Protocol):
         """What `user` may do in `namespace`, for SelfSubjectRulesReview."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectRules:
+class SubjectRules(msgspec.Struct, frozen=True):
     """resource and non_resource: authorization/v1 ResourceRule and NonResourceRule documents. incomplete: some
     authorizer cannot list its rules."""
 

@@ -6,7 +6,8 @@ Not here: what any part does (`fairness`, `deadlines`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from proa.apiserver.dispatch import Dispatcher
 from proa.apiserver.fairness.controller import FairnessController
@@ -19,8 +20,7 @@ from proa.base.metrics import HistogramSamples, Samples
 from proa.control.controller import Context, ControllerRunner
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
+class RequestLimits(msgspec.Struct, frozen=True):
     """reading, writing: how many requests at once; with `fair` their sum is shared by priority. seconds: how long one
     that is not long-running may take, 0 for any time."""
 

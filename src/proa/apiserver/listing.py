@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -23,8 +22,7 @@ from proa.store.watchcache import WatchCache
 Matches = Callable[[Item], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemList:
+class ItemList(msgspec.Struct, frozen=True):
     """One page. remaining: None when it is not known (with selectors) or there is nothing more."""
 
     items: list[Item]

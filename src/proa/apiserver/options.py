@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from proa.apiserver.identity import User
 from proa.machinery import status as failures
@@ -13,8 +14,7 @@ from proa.machinery.fields import ErrorList, Path
 from proa.machinery.object_meta import validate_field_manager
 
 
-@dataclass(slots=True)
-class WriteOptions:
+class WriteOptions(msgspec.Struct):
     """Create-, Update-, PatchOptions. `warnings` collects what the client is told in Warning headers, `annotations`
     what admission tells the audit log.
 
@@ -28,14 +28,13 @@ class WriteOptions:
     field_validation: FieldValidation = FieldValidation.WARN
     applied: bool = False
     raw: bytes | None = None
-    warnings: list[str] = field(default_factory=list)
-    annotations: dict[str, str] = field(default_factory=dict)
-    document: Mapping[str, Any] = field(default_factory=dict)
+    warnings: list[str] = msgspec.field(default_factory=list)
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    document: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """The options as a document, for admission."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
+class ReadOptions(msgspec.Struct, frozen=True):
     """ListOptions of a list."""
 
     label_selector: str = ""
@@ -46,8 +45,7 @@ class ReadOptions:
     resource_version_match: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchOptions:
+class WatchOptions(msgspec.Struct, frozen=True):
     """ListOptions of a watch. timeout: seconds until the server ends it. bookmarks: whether BOOKMARK events come."""
 
     label_selector: str = ""

@@ -6,8 +6,9 @@ Not here: who may ask (`access`), and what happens around a handler (`dispatch`)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from proa.apiserver.request import Request, Response
 from proa.apiserver.requestinfo import RequestInfo
@@ -17,13 +18,12 @@ from proa.machinery.resource import Resource
 Handle = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """One resource's handlers, by (subresource, verb)."""
 
     resource: Resource[Any]
     handlers: Mapping[tuple[str, str], Handle]
-    subresources: frozenset[str] = field(default_factory=frozenset)
+    subresources: frozenset[str] = msgspec.field(default_factory=frozenset)
 
 
 class Routes:

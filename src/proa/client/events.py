@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -57,8 +56,7 @@ def reference_to(obj: Any, field_path: str = "") -> ObjectReference:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(msgspec.Struct, frozen=True):
     """Something happened once."""
 
     about: ObjectReference
@@ -79,36 +77,31 @@ class Occurrence:
         return (*self.source, self.about.fieldPath, self.type, self.reason)
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(msgspec.Struct):
     tokens: float
     filled: float
 
 
-@dataclass(slots=True)
-class _Similar:
+class _Similar(msgspec.Struct):
     last: float
-    messages: set[str] = field(default_factory=set)
+    messages: set[str] = msgspec.field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Written:
+class _Written(msgspec.Struct):
     name: str
     namespace: str
     first: datetime
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(msgspec.Struct, frozen=True):
     """Write a new event."""
 
     event: Event
     key: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(msgspec.Struct, frozen=True):
     """Count an event up: a merge patch; `instead` is what to create when it is gone."""
 
     name: str

@@ -8,8 +8,9 @@ raise `proa.machinery.status.StatusError`. Not here: informers and events, which
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import msgspec
 
 from proa.base.errors import ProaError
 from proa.machinery.declare import Object
@@ -24,8 +25,7 @@ class UnreachableError(ProaError):
     """No answer, or none that makes sense: whether a write happened is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[T]):
+class Listing(msgspec.Struct, Generic[T], frozen=True):
     """One page: `continue_` is empty on the last."""
 
     items: Sequence[T]
@@ -33,8 +33,7 @@ class Listing(Generic[T]):
     continue_: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent(Generic[T]):
+class WatchEvent(msgspec.Struct, Generic[T], frozen=True):
     """type: ADDED, MODIFIED, DELETED, or BOOKMARK (then only metadata.resourceVersion of the object counts)."""
 
     type: str

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
+
 from proa.apiserver.authn.algorithms import ASYMMETRIC
 from proa.base.errors import ProaError
 from proa.lang.durations import parse_duration
@@ -29,8 +31,7 @@ class ArgumentError(ProaError):
     """An argument is unknown, has a value of the wrong kind, or contradicts another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class Kind(msgspec.Struct, Generic[T], frozen=True):
     """read: from its text, raises ValueError or OSError. right: what a value must be, for people. many: given several
     times, the values are joined by commas; else the last one counts. path: a file name, kept absolute."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -20,8 +19,7 @@ class CannotCreateError(ProaError):
     """The cluster cannot be what was asked for; the message says what to ask instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What the caller wants; None: as it is, or the default for a new cluster. api_arguments: to change."""
 
     name: str

@@ -11,7 +11,6 @@ import os
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -39,8 +38,7 @@ def node_subject(name: str) -> Subject:
     return Subject(f"system:node:{name}", ("system:nodes",))
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateFiles:
+class CertificateFiles(msgspec.Struct, frozen=True):
     """Paths of a certificate and its key, both PEM."""
 
     certificate: Path

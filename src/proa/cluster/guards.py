@@ -7,9 +7,10 @@ Adding one is its module and its line in `_AUTHENTICATORS` or `_AUTHORIZERS`. No
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from proa.aio.clock import Clock
 from proa.apiserver.access import Anonymous
@@ -44,8 +45,7 @@ if TYPE_CHECKING:
     from proa.apiserver.authz.configuration import WebhookSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(msgspec.Struct, frozen=True):
     """What `ApiServer.install` is given. checks, marks: what the API itself does with writes before and after the
     admission plugins."""
 
@@ -72,8 +72,7 @@ class Guards:
                 await each.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True):
     """What guards are made of. authorities: who signs clients' certificates, None: whoever TLS trusts."""
 
     arguments: ApiArguments

@@ -13,16 +13,16 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 VARIABLE = "NOTIFY_SOCKET"
 _MAXIMUM = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """One step of one component."""
 
     component: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from proa.base.errors import ProaError
 
@@ -33,8 +34,7 @@ def data_root() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "proa"
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterPaths:
+class ClusterPaths(msgspec.Struct, frozen=True):
     """The layout below one cluster's data directory."""
 
     root: Path

@@ -18,8 +18,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from proa.base.errors import ProaError
 from proa.cluster.paths import ClusterPaths
@@ -39,8 +40,7 @@ class AlreadyRunsError(ProaError):
     """Another process is this component of this cluster."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """A process for ever: its pid, and when it started in clock ticks after boot."""
 
     pid: int
@@ -55,8 +55,7 @@ class Identity:
         return process.is_same(self.pid, self.started)
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(msgspec.Struct, frozen=True):
     """name: as in file names and `proa logs`. arguments: of `proa`, to run it in the foreground."""
 
     name: str

@@ -11,11 +11,12 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from proa.aio.clock import Clock, SystemClock
 from proa.aio.tasks import TaskFailedError
@@ -65,8 +66,7 @@ SIMULATED = "simulated"
 SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True):
     """By what a server and its tokens are known. root_ca: PEM of who signed it. token_key: signs service-account
     tokens, PEM. tls: as which it serves, None: plain HTTP. kubelet_tls: as which it calls kubelets, None: not at all.
     authority: signs certificates that are asked for in the API, None: nobody does.
@@ -100,8 +100,7 @@ def _front_proxy(credentials: Credentials) -> FrontProxy:
     return FrontProxy(name, authority, pair.certificate, pair.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(msgspec.Struct, frozen=True):
     """The components that act on the API."""
 
     manager: ControllerManager

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
+
 from proa.aio.backoff import Backoff
 from proa.aio.clock import Clock, SystemClock
 from proa.aio.queue import KeyedQueue
@@ -85,8 +87,7 @@ class Controller:
         return self.clock.now()
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
+class Chapter(msgspec.Struct, frozen=True):
     """One reconcile of a key: when it began, how long it took (seconds), and what came of it."""
 
     time: datetime

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """`requeue_after` in seconds; None: nothing to do until something changes. `note` is for the story of the key."""
 
     requeue_after: float | None = None

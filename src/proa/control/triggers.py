@@ -6,8 +6,9 @@ A trigger is a declaration; `Controller.triggers` lists them and the runner conn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from proa.client.informer import key_of
 from proa.machinery.resource import Resource
@@ -16,8 +17,7 @@ from proa.rules.owners import controller_of, refers_to
 Keys = Callable[[Any, Any], Iterable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(msgspec.Struct, frozen=True):
     """The objects the controller is for: their key is the key. `when(old, new)` may leave changes out."""
 
     resource: Resource[Any]
@@ -29,8 +29,7 @@ class For:
         return (key_of(new if new is not None else old),)
 
 
-@dataclass(frozen=True, slots=True)
-class Owns:
+class Owns(msgspec.Struct, frozen=True):
     """Objects controlled by those the controller is for: the key is the controlling owner's, old and new."""
 
     resource: Resource[Any]
@@ -47,8 +46,7 @@ class Owns:
         return keys
 
 
-@dataclass(frozen=True, slots=True)
-class Maps:
+class Maps(msgspec.Struct, frozen=True):
     """Any other objects: `function(old, new)` yields the keys to look at."""
 
     resource: Resource[Any]

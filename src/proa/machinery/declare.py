@@ -11,7 +11,6 @@ when it has that value (Go `omitempty`), one declared with `always(...)` is alwa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, dataclass_transform
 
 import msgspec
@@ -19,8 +18,7 @@ import msgspec
 UNSET: Any = msgspec.UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """Facts about one field, for `Annotated`.
 
     number: protobuf field number (0: none). required: listed in OpenAPI's `required`. default: what defaulting fills
@@ -43,8 +41,7 @@ class Field:
     immutable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(msgspec.Struct, frozen=True):
     """A named leaf type: its OpenAPI type and format, and, where it has one, the name of its OpenAPI definition."""
 
     type: str

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from proa.machinery.declare import Object
 from proa.machinery.form import DeclaredForm, Form
 from proa.machinery.schema import ObjectSchema, schema_of
@@ -22,8 +24,7 @@ ObjectType = type[Object]
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A printer column. `value` takes the plain document (JSON as Python) and returns the cell.
 
     type: OpenAPI type of the cell, or one of two that the table turns into text: 'date' (a time, shown as an age) and
@@ -39,8 +40,7 @@ class Column:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Subresource:
+class Subresource(msgspec.Struct, frozen=True):
     """`pods/status`, `pods/binding`: its verbs, and the kind of its body where that is not the parent's."""
 
     name: str
@@ -76,8 +76,7 @@ class Strategy(Protocol):
     def validate_update(self, new: Any, old: Any, errors: Any) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ScalePaths:
+class ScalePaths(msgspec.Struct, frozen=True):
     """Where a scalable resource keeps its replicas, as dotted paths (autoscaling/v1 Scale)."""
 
     spec: str = "spec.replicas"

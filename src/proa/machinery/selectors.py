@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from proa.base.errors import ProaError
 from proa.machinery import names
@@ -24,8 +25,7 @@ class SelectorError(ProaError, ValueError):
     """The text or struct is not a selector; at the edge a 400 with this message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True):
     """operator: '=', '==', '!=', 'in', 'notin', 'exists', '!', 'gt' or 'lt'. Values of a set are sorted."""
 
     key: str

@@ -7,7 +7,6 @@ once. Not here: where a failure is detected, and HTTP.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
@@ -29,8 +28,7 @@ class Qualified(Protocol):
     def qualified(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class GroupPlural:
+class GroupPlural(msgspec.Struct, frozen=True):
     """A resource known only by name, where no `Resource` is at hand."""
 
     group: str

@@ -6,9 +6,9 @@ Not here: who may ask for what (`rules.certificates`), and storing requests.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -54,8 +54,7 @@ class RequestError(ProaError):
     """This is no certificate signing request, or cannot be signed."""
 
 
-@dataclass(frozen=True, slots=True)
-class SigningRequest:
+class SigningRequest(msgspec.Struct, frozen=True):
     """What of a request says whom the certificate is for. names, addresses, emails, uris: subject alternative names."""
 
     common_name: str

@@ -12,11 +12,11 @@ import json
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
+import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -34,8 +34,7 @@ class InvalidTokenError(ProaError):
     """The token is not ours, is expired, is for another audience, or is malformed."""
 
 
-@dataclass(frozen=True, slots=True)
-class BoundObject:
+class BoundObject(msgspec.Struct, frozen=True):
     """kind is Pod, Secret or Node."""
 
     kind: str
@@ -43,16 +42,14 @@ class BoundObject:
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
+class IssuedToken(msgspec.Struct, frozen=True):
     """A token, and its identity for the audit log (jti)."""
 
     token: str
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True):
     """Whom a token speaks for. audiences: for whom, of those that were asked for. `node` is where the bound pod was
     scheduled when the token was made. warn_after: from when on its bearer should have fetched a newer one.
     expires_at: None for a token that lives in a Secret, which is `bound` then, without a uid."""

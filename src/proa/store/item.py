@@ -7,8 +7,9 @@ shared by everyone in the process. Not here: how objects are decoded or indexed;
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from proa.store.protocol import Entry
 from proa.store.splice import at_revision, served, stored
@@ -39,8 +40,7 @@ def _no_decode(body: bytes) -> Any:
     raise NotImplementedError("this watch cache was given no decoder: its items are bytes only")
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(msgspec.Struct, frozen=True):
     """How to look into a served body: `index` and `decode` get the bytes with resourceVersion and return something
     frozen. revise: the object that was encoded, as `decode` would give it once it is stored at a revision."""
 

@@ -7,8 +7,9 @@ is a returned `Conflict`, never an exception; only a broken or compacted store r
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from proa.base.errors import ProaError
 
@@ -50,8 +51,7 @@ class Page(NamedTuple):
     remaining: int
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """The write did not happen: `current` is what the key holds, None if nothing."""
 
     current: Entry | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from proa.pki.requests import SigningRequest
 from proa.rules.certificates import API_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY, fault
@@ -14,9 +15,7 @@ SERVER_USES = ("digital signature", "key encipherment", "server auth")
 
 
 def changed(request: SigningRequest, **changes: object) -> SigningRequest:
-    from dataclasses import replace
-
-    return replace(request, **changes)  # type: ignore[arg-type]
+    return replace(request, **changes)
 
 
 @pytest.mark.parametrize(

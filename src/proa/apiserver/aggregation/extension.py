@@ -13,6 +13,7 @@ from string import ascii_letters, digits
 from urllib.parse import quote
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from proa.api.apiregistration_v1 import APIService
@@ -37,8 +38,7 @@ def path_of(group: str, version: str) -> str:
     return f"/apis/{group}/{version}" if group else f"/api/{version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(msgspec.Struct, frozen=True):
     """What an APIService says of the server behind it."""
 
     group: str
@@ -79,8 +79,7 @@ class Extension:
         return self.namespace, self.service, self.port
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What an extension answered to a question of ours."""
 
     status: int

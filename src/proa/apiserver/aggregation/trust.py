@@ -6,8 +6,6 @@ client certificates by the cluster's authority. Not here: whose certificates the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 from msgspec.structs import replace
 
@@ -20,8 +18,7 @@ from proa.machinery.status import StatusError, is_not_found
 NAMESPACE, NAME = "kube-system", "extension-apiserver-authentication"
 
 
-@dataclass(frozen=True, slots=True)
-class FrontProxy:
+class FrontProxy(msgspec.Struct, frozen=True):
     """As whom this server calls extension servers: the name, its certificate and key, and who signed it; all PEM."""
 
     name: str

@@ -6,8 +6,9 @@ Here: claims by name. Not here: expressions over them (`claim_expressions`), and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from proa.apiserver.identity import User
 from proa.base.errors import ProaError
@@ -20,14 +21,13 @@ class ClaimError(ProaError):
     """The claims do not make a user of this cluster."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimMappings:
+class ClaimMappings(msgspec.Struct, frozen=True):
     """How claims make a user. checks: of the claims, user_checks: of the user made of them. All raise ClaimError."""
 
     username: Callable[[Claims], str]
     groups: Callable[[Claims], tuple[str, ...]] = lambda claims: ()
     uid: Callable[[Claims], str] = lambda claims: ""
-    extra: Mapping[str, Callable[[Claims], tuple[str, ...]]] = field(default_factory=dict)
+    extra: Mapping[str, Callable[[Claims], tuple[str, ...]]] = msgspec.field(default_factory=dict)
     checks: Sequence[Callable[[Claims], None]] = ()
     user_checks: Sequence[Callable[[User], None]] = ()
 

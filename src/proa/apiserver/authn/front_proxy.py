@@ -6,9 +6,10 @@ It is believed by its client certificate: signed by an authority that signs noth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+
+import msgspec
 
 from proa.apiserver.identity import AUTHENTICATED, User
 from proa.pki.certificates import Authorities, subject_of
@@ -16,8 +17,7 @@ from proa.pki.certificates import Authorities, subject_of
 _MOST = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+class Headers(msgspec.Struct, frozen=True):
     """Names of the headers, the first that has a value counts (of groups all); prefixes of those for extra fields."""
 
     user: tuple[str, ...] = ("X-Remote-User",)

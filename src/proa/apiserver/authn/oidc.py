@@ -11,11 +11,11 @@ import json
 import logging
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import jwt
+import msgspec
 
 from proa.aio.clock import Clock
 from proa.apiserver.authn.algorithms import ASYMMETRIC
@@ -38,8 +38,7 @@ class ProviderError(ProaError):
     """The identity provider cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
+class Issuer(msgspec.Struct, frozen=True):
     """url: as tokens say it. audiences: one of which a token must be for. authorities: PEM of who signs the provider's
     certificate, empty for the system's. discovery_url: where its configuration is, '' for the usual place."""
 

@@ -7,8 +7,9 @@ or binding changes. Not here: matching one rule (`proa.rules.rbac`), the default
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from proa.api.rbac_v1 import ClusterRoleBinding, PolicyRule, RoleBinding, RoleRef, Subject
 from proa.api.rbac_v1.resources import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES
@@ -28,8 +29,7 @@ from proa.rules.rbac import covers_path, covers_resource
 _ACCOUNT_PREFIX = "system:serviceaccount:"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """One rule, and why it applies to the user."""
 
     rule: PolicyRule
@@ -48,8 +48,7 @@ class Grant:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(msgspec.Struct, frozen=True):
     """What applies to a user in a namespace. missing: errors about roles that are bound and do not exist."""
 
     grants: tuple[Grant, ...]

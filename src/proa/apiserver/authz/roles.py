@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 API_GROUP = "rbac.authorization.k8s.io"
 BOOTSTRAP_LABEL = "kubernetes.io/bootstrapping"
@@ -14,8 +15,7 @@ CONTROLLER_PREFIX = "system:controller:"
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultRole:
+class DefaultRole(msgspec.Struct, frozen=True):
     """A ClusterRole, or with `namespace` a Role. `aggregate_to` and `aggregates` are the aggregation label's suffix."""
 
     name: str
@@ -25,8 +25,7 @@ class DefaultRole:
     aggregates: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultBinding:
+class DefaultBinding(msgspec.Struct, frozen=True):
     name: str
     role: str
     subjects: tuple[Document, ...]

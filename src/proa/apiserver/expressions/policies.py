@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from proa.api.core_v1.resources import NAMESPACES
 from proa.apiserver import keys
@@ -35,8 +37,7 @@ C = TypeVar("C")
 """What the spec of a policy is compiled to."""
 
 
-@dataclass(slots=True, eq=False)
-class Policy(Generic[C]):
+class Policy(msgspec.Struct, Generic[C], eq=False):
     """A policy as declared. Compiled when it first matches."""
 
     declared: Any
@@ -59,8 +60,7 @@ class Policy(Generic[C]):
         return self._compiled
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Binding:
+class Binding(msgspec.Struct, frozen=True, eq=False):
     declared: Any
     scope: Scope
 

@@ -6,8 +6,9 @@ Not here: rules of webhooks, which are simpler (`apiserver.webhooks.hooks`), and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from proa.apiserver.admission import Attributes
 from proa.apiserver.matching import NamespaceLabels, object_matches, rule_matches
@@ -25,8 +26,7 @@ class _Named(NamedTuple):
         return not self.names or name in self.names
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scope:
+class Scope(msgspec.Struct, frozen=True, eq=False):
     """MatchResources; `EVERYWHERE` where there are none."""
 
     namespaces: Selector = EVERYTHING

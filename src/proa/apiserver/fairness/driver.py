@@ -10,7 +10,8 @@ import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from proa.api.flowcontrol_v1 import FlowSchema, PriorityLevelConfiguration, PriorityLevelConfigurationSpec
 from proa.api.flowcontrol_v1.bootstrap import (
@@ -57,15 +58,14 @@ class LevelState:
         self.rejected_lately = 0
 
 
-@dataclass(slots=True)
-class SchemaCounts:
+class SchemaCounts(msgspec.Struct):
     """What happened to the requests of one flow schema at one level that did not run at once."""
 
     queued: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    waits: list[int] = field(default_factory=lambda: [0] * (len(WAIT_BUCKETS) + 1))
+    rejected: Counter[str] = msgspec.field(default_factory=Counter)
+    waits: list[int] = msgspec.field(default_factory=lambda: [0] * (len(WAIT_BUCKETS) + 1))
     waited: float = 0.0
-    refusals: list[int] = field(default_factory=lambda: [0] * (len(WAIT_BUCKETS) + 1))
+    refusals: list[int] = msgspec.field(default_factory=lambda: [0] * (len(WAIT_BUCKETS) + 1))
     refused_after: float = 0.0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil
+
+import msgspec
 
 from proa.api.flowcontrol_v1 import PriorityLevelConfigurationSpec
 
@@ -13,8 +14,7 @@ SMOOTHING = 0.977
 _LEAST_TARGET = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Seats of one level. nominal: its share; least: what it keeps when it lends; most: with what it may borrow."""
 
     nominal: int
@@ -27,8 +27,7 @@ class Limits:
         return self.nominal - (self.nominal - self.least) // 2
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """What a level wanted lately. highest: seats in use or waited for at once; smoothed: falls slowly."""
 
     highest: int
@@ -83,8 +82,7 @@ def adjusted(limits: Mapping[str, Limits], demands: Mapping[str, Demand], exempt
     return found | {name: round(seats) for name, seats in zip(names, fair_allocation(left, classes), strict=True)}
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """What one class may get at least and at most, and what it would like."""
 
     lower: float

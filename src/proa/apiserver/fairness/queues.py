@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from proa.apiserver.fairness.sharding import hand
 
@@ -18,8 +19,7 @@ _GUESS = 0.003
 UNLIMITED = 1 << 60
 
 
-@dataclass(frozen=True, slots=True)
-class Queuing:
+class Queuing(msgspec.Struct, frozen=True):
     """How requests wait: in how many queues, of how many each flow may choose, how long each may get."""
 
     queues: int

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from ssl import SSLContext
 
+import msgspec
 from multidict import CIMultiDict
 
 from proa.apiserver.request import Request
@@ -31,8 +31,7 @@ _CORS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(msgspec.Struct, frozen=True):
     """An HTTP server. tls: how to speak to it, None: in the clear. server_name: whom its certificate must name, '' for
     `host`. authority: the Host header, '' to keep the client's. headers: what this server adds.
     """
@@ -42,7 +41,7 @@ class Backend:
     tls: SSLContext | None = None
     server_name: str = ""
     authority: str = ""
-    headers: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    headers: Mapping[str, Iterable[str]] = msgspec.field(default_factory=dict)
 
     @property
     def base(self) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape, unescape
 from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
 
 _URL_ATTRIBUTES: dict[str, frozenset[str]] = {
     tag: frozenset(names.split())
@@ -29,8 +30,7 @@ _RAW_END = {tag: re.compile(rf"</{tag}", re.IGNORECASE) for tag in ("script", "s
 _ATTRIBUTE = re.compile(r"(?P<name>[^\s\"'<>/=]+)(?P<is>\s*=\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"'=<>`]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(msgspec.Struct, frozen=True):
     """prefix: the proxy's own path to the server's root, without a slash at its end. hosts: under which names the
     server is the same server: its address, and the Host the client asked."""
 

@@ -8,7 +8,8 @@ declarations cannot. Not here: reading and writing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from proa.machinery.schema import AnySchema, ObjectSchema, Property, ScalarSchema, derived
 
@@ -88,8 +89,7 @@ _VALUES_OF = {
 _WRAPPED = {("APIResource", "verbs")}
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """A message that JSON shows as part of its parent; always written."""
 
     members: Mapping[int, Property | Group]

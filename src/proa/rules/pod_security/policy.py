@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 PRIVILEGED, BASELINE, RESTRICTED = "privileged", "baseline", "restricted"
 LATEST = "latest"
@@ -46,11 +48,10 @@ class LabelError(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    enforce: Level = field(default_factory=Level)
-    audit: Level = field(default_factory=Level)
-    warn: Level = field(default_factory=Level)
+class Policy(msgspec.Struct, frozen=True):
+    enforce: Level = msgspec.field(default_factory=Level)
+    audit: Level = msgspec.field(default_factory=Level)
+    warn: Level = msgspec.field(default_factory=Level)
 
     @property
     def is_fully_privileged(self) -> bool:

@@ -7,8 +7,9 @@ stricter one of its own replaces.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
+
+import msgspec
 
 from proa.rules.pod_security import controls
 from proa.rules.pod_security.controls import SELINUX_TYPES, SYSCTLS, Subject, Violation
@@ -17,8 +18,7 @@ from proa.rules.pod_security.policy import BASELINE, LATEST, PRIVILEGED, RESTRIC
 Check = Callable[[Subject], Violation | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(msgspec.Struct, frozen=True):
     """checks: by the minor version that brought it. replaces: the control of baseline that is then needed no more."""
 
     id: str

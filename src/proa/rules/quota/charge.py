@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +21,7 @@ class QuotaRefusedError(ProaError):
     """A quota does not allow it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A write of typed objects; old is None on create."""
 
     evaluator: Evaluator
@@ -32,8 +30,7 @@ class Request:
     old: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limited:
+class Limited(msgspec.Struct, frozen=True):
     """What may not be had without a quota that covers it (apiserver.config.k8s.io/v1 LimitedResource).
 
     qualified: the resource. contains: parts of the resource names that are limited. scopes: the objects that are.
