@@ -13,7 +13,7 @@ import pytest
 
 from proa.api.apps_v1 import Deployment
 from proa.api.apps_v1.resources import DEPLOYMENTS
-from proa.api.core_v1 import Binding, ConfigMap, Node, ObjectReference, Pod
+from proa.api.core_v1 import Binding, ConfigMap, Node, ObjectReference, Pod, ResourceRequirements
 from proa.api.core_v1.resources import CONFIG_MAPS, NODES, PODS
 from proa.apiserver.authn.certificates import CertificateAuthenticator
 from proa.apiserver.authn.static_tokens import StaticTokenAuthenticator
@@ -161,6 +161,39 @@ async def test_status_is_written_apart_from_the_rest(client):
     both = msgspec.structs.replace(created, spec=spec, status=status)
     written = await client.update(DEPLOYMENTS, both, subresource="status")
     assert (written.spec.replicas, written.status.replicas) == (1, 7)
+
+
+async def test_a_part_is_written_by_its_own_rules(client):
+    pods = "/api/v1/namespaces/default/pods"
+    container = {"name": "main", "image": "i", "resources": {"requests": {"cpu": "1"}}}
+    await client.document("POST", pods, {"metadata": {"name": "p"}, "spec": {"containers": [container]}})
+    pod = await client.get(PODS, "p", "default")
+    larger = msgspec.structs.replace(pod.spec.containers[0], resources=ResourceRequirements(requests={"cpu": "2"}))
+    spec = msgspec.structs.replace(pod.spec, containers=(larger,), hostname="ignored")
+    resized = await client.update(PODS, msgspec.structs.replace(pod, spec=spec), subresource="resize")
+    assert (resized.spec.containers[0].resources.requests, resized.spec.hostname) == ({"cpu": "2"}, "")
+    assert resized.metadata.generation == pod.metadata.generation + 1
+    with pytest.raises(StatusError) as stale:
+        await client.update(PODS, msgspec.structs.replace(pod, spec=spec), subresource="resize")
+    assert is_conflict(stale.value)
+    debugging = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "i"}]}}
+    patched = await client.patch(PODS, "p", "default", debugging, subresource="ephemeralcontainers")
+    assert [each.name for each in patched.spec.ephemeralContainers] == ["debug"]
+    renamed = {"spec": {"containers": [{"name": "other", "image": "i"}]}}
+    with pytest.raises(StatusError) as refused:
+        await client.patch(PODS, "p", "default", renamed, type="merge", subresource="resize")
+    assert "containers may not be renamed or reordered on resize" in refused.value.message
+    applied = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": {"containers": [{**container, "resources": {"requests": {"cpu": "3"}}}]},
+    }
+    done = await client.patch(
+        PODS, "p", "default", applied, type="apply", subresource="resize", field_manager="me", force=True
+    )
+    assert done.spec.containers[0].resources.requests == {"cpu": "3"}
+    owner = next(each for each in done.metadata.managedFields if each.manager == "me")
+    assert (owner.operation, owner.subresource) == ("Apply", "resize")
 
 
 async def test_a_pod_is_bound_and_api_paths_answer_plain_documents(client):

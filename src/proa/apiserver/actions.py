@@ -1,7 +1,7 @@
 """Creates that store no object of their own: bindings, and what all such actions share.
 
 An action takes a document and answers with one, over HTTP and in process alike. Registered by resource and
-subresource in `compose`. Not here: subresources that show or change the object itself (handlers.subresources).
+subresource in `compose`. Not here: subresources that show or change the object itself (`parts`, its Scale).
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from proa.apiserver import patching
 from proa.apiserver.identity import User
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import ReadOptions, WatchOptions, WriteOptions
+from proa.apiserver.parts import Part, part_of
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import JSON
 from proa.apiserver.request import BODY_LIMIT, Request
@@ -137,8 +138,8 @@ class InProcessClient:
         metadata = document.get("metadata") or {}
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         registry = await self._allowed("update", resource, namespace, name, subresource)
-        _only_plain(resource, subresource)
-        item = await registry.update(namespace, name, document, self._options(dry_run), subresource)
+        writer = _writer(registry, subresource)
+        item = await writer.update(namespace, name, document, self._options(dry_run), subresource)
         return cast(T, item.object)
 
     async def patch(
@@ -155,14 +156,14 @@ class InProcessClient:
         dry_run: bool = False,
     ) -> T:
         registry = await self._allowed("patch", resource, namespace, name, subresource)
-        _only_plain(resource, subresource)
+        writer = _writer(registry, subresource)
         options = self._options(dry_run)
         options.field_manager = field_manager or options.field_manager
         if type == "apply":
-            item, _ = await patching.apply(registry, namespace, name, patch, options, subresource, force=force)
+            item, _ = await patching.apply(writer, namespace, name, patch, options, subresource, force=force)
             return cast(T, item.object)
         change = patching.patch_of(resource, patching.BY_NAME[type], patch)
-        return cast(T, (await registry.patch(namespace, name, change, options, subresource)).object)
+        return cast(T, (await writer.patch(namespace, name, change, options, subresource)).object)
 
     async def delete(
         self,
@@ -234,7 +235,12 @@ def _bookmark(resource: Resource[T], revision: int) -> T:
     return cast(T, Unstructured.of(document)) if resource.custom else msgspec.convert(document, resource.type)
 
 
-def _only_plain(resource: Resource[Any], subresource: str) -> None:
-    """Only the object and its status are written as objects; other subresources have bodies of their own."""
-    if subresource not in ("", "status", "finalize", "ephemeralcontainers", "resize"):
+def _writer(registry: Registry, subresource: str) -> Registry | Part:
+    """What writes the object, its status or a part of it; other subresources have bodies of their own."""
+    if subresource in ("", "status"):
+        return registry
+    part = part_of(registry, subresource)
+    if part is None:
+        resource = registry.resource
         raise failures.not_implemented(f"{resource.plural}/{subresource} is not written as a {resource.kind}")
+    return part

@@ -7,12 +7,13 @@ against a newer object (registry).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.negotiation import decode_yaml
 from proa.apiserver.options import WriteOptions, refuse
+from proa.apiserver.parts import Part
 from proa.apiserver.registry import Registry
 from proa.apiserver.registry.changing import Change, Facet
 from proa.machinery import apply as machinery_apply
@@ -69,7 +70,7 @@ Applying = Callable[[Document | None], Document]
 
 
 def applying(
-    registry: Registry, name: str, body: Document, options: WriteOptions, subresource: str, *, force: bool
+    registry: Registry | Part, name: str, body: Document, options: WriteOptions, subresource: str, *, force: bool
 ) -> Applying:
     """What applies `body` to a stored document. Raises StatusError 400, 422; what it returns, 409."""
     resource = registry.resource
@@ -101,7 +102,7 @@ def applying(
 
 
 async def apply(
-    registry: Registry,
+    registry: Registry | Part,
     namespace: str,
     name: str,
     body: Document,
@@ -125,7 +126,8 @@ async def apply(
                 resource, name, "uid mismatch: the provided object specified a uid, and none exists"
             )
         try:
-            return await registry.create(namespace, applied(None), options, name=name), True
+            whole = cast(Registry, registry)  # what has parts is not made by writing one
+            return await whole.create(namespace, applied(None), options, name=name), True
         except failures.StatusError as error:
             if not failures.is_already_exists(error):
                 raise

@@ -24,6 +24,7 @@ from proa.apiserver.options import (
     refuse,
     watch_options,
 )
+from proa.apiserver.parts import Part
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import GZIP_FROM, Reply, Stream, compressed, warning_headers
 from proa.apiserver.representation import Line, Representation, answer
@@ -64,10 +65,10 @@ def patch_options(request: Request, content_type: str) -> WriteOptions:
 
 
 class ResourceHandlers:
-    """The handlers of one resource."""
+    """The handlers of one resource, or of one part of its objects."""
 
-    def __init__(self, registry: Registry | ComponentStatuses) -> None:
-        self._registry = cast(Registry, registry)  # of what is computed only the reading verbs are served
+    def __init__(self, registry: Registry | Part | ComponentStatuses) -> None:
+        self._registry = cast(Registry, registry)  # who has only some of its methods is served for their verbs only
         self._shown = Representation(registry.resource)
 
     async def get(self, request: Request) -> Response:

@@ -1,6 +1,7 @@
-"""Subresources that show or change one side of an object: scale, finalize, ephemeralcontainers, resize; and actions.
+"""The Scale of an object, and actions over HTTP.
 
-`status` is an ordinary write with rules of its own (`writing`). Not here: connections to kubelets (`connect`).
+`status` is an ordinary write with rules of its own (`writing`), and so are `parts`. Not here: connections to kubelets
+(`connect`).
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from proa.apiserver.negotiation import COMPUTED, decode_body, media_type
 from proa.apiserver.options import WriteOptions, flag
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import warning_headers
-from proa.apiserver.representation import Representation, answer
+from proa.apiserver.representation import answer
 from proa.apiserver.request import Request, Response
-from proa.machinery import apply, patch
+from proa.machinery import patch
 from proa.machinery import status as failures
 from proa.machinery.declare import Object
 from proa.machinery.fields import ErrorList, Path
@@ -147,101 +148,6 @@ class ScaleHandlers:
 
         item = await self._registry.change(info.namespace, info.name, scaled, options, "scale", facet=self)
         return answer(request, self.scale_of(item), Scale, headers=warning_headers(options.warnings))
-
-
-class PartHandlers:
-    """A subresource through which only one part of the object is written: `take(new, stored)` moves it over."""
-
-    def __init__(self, registry: Registry, take: Callable[[Document, Document], None]) -> None:
-        self._registry = registry
-        self._take = take
-        self._shown = Representation(registry.resource)
-
-    async def get(self, request: Request) -> Response:
-        item = await self._registry.get(request.info.namespace, request.info.name)
-        return self._shown.one(request, item)
-
-    async def update(self, request: Request) -> Response:
-        kind = self._registry.resource.type
-        body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), kind)
-        options = write_options(request, raw, "UpdateOptions")
-        self._shape(body, options)
-        return await self._write(request, lambda _: body, options)
-
-    async def patch(self, request: Request) -> Response:
-        kind = media_type(request.headers.get("Content-Type", ""))
-        body = patching.parse_body(kind, await request.body())
-        options = patch_options(request, kind)
-        if kind == patching.APPLY_YAML:
-            info, force = request.info, flag(request.query, "force")
-            applied = patching.applying(self._registry, info.name, body, options, info.subresource, force=force)
-            return await self._write(request, applied, options)
-        change = patching.patch_of(self._registry.resource, kind, body)
-
-        def patched(stored: Document) -> Document:
-            document = change(stored)
-            self._shape(document, options)
-            return document
-
-        return await self._write(request, patched, options)
-
-    async def put(self, namespace: str, name: str, document: Document, options: WriteOptions) -> Item:
-        """The write without HTTP."""
-        return await self._change(namespace, name, lambda _: document, options, "")
-
-    def _shape(self, document: Document, options: WriteOptions) -> None:
-        resource = self._registry.resource
-        metadata.check_kind(document, resource.api_version, resource.kind)
-        document["apiVersion"], document["kind"] = resource.api_version, resource.kind
-        options.warnings += resource.form.shape(document, options.field_validation, options.raw)
-
-    async def _write(self, request: Request, change: Callable[[Document], Document], options: WriteOptions) -> Response:
-        info = request.info
-        item = await self._change(info.namespace, info.name, change, options, info.subresource)
-        reply = self._shown.one(request, item)
-        reply.headers = (*reply.headers, *warning_headers(options.warnings))
-        return reply
-
-    async def _change(
-        self,
-        namespace: str,
-        name: str,
-        change: Callable[[Document], Document],
-        options: WriteOptions,
-        subresource: str,
-    ) -> Item:
-        def taken(stored: Document) -> Document:
-            before = msgspec.json.encode(stored)
-            document = change(msgspec.json.decode(before))
-            meta = metadata.of(document)
-            if meta.get("name", name) != name:
-                raise failures.bad_request(f"the name of the object ({meta['name']}) does not match the URL ({name})")
-            version = meta.get("resourceVersion")
-            self._take(document, stored)
-            if options.applied:
-                stored["metadata"]["managedFields"] = meta.get("managedFields", [])
-            else:
-                stored = self._tracked(msgspec.json.decode(before), stored, options, subresource)
-            if version:
-                stored["metadata"]["resourceVersion"] = version
-            else:
-                stored["metadata"].pop("resourceVersion", None)
-            return stored
-
-        return await self._registry.change(namespace, name, taken, options, subresource, trusted=True)
-
-    def _tracked(self, old: Document, new: Document, options: WriteOptions, subresource: str) -> Document:
-        registry = self._registry
-        manager, version = options.field_manager or "unknown", registry.resource.api_version
-        writer = apply.Writer(manager, apply.UPDATE, version, registry.now(), subresource)
-        return apply.track_update(old, new, registry.resource.schema, writer)
-
-
-def take_finalizers(new: Document, stored: Document) -> None:
-    """namespaces/finalize: the finalizers of the spec."""
-    stored["spec"] = {**(stored.get("spec") or {}), "finalizers": (new.get("spec") or {}).get("finalizers") or []}
-    if "finalizers" in metadata.of(new) or "finalizers" in stored["metadata"]:
-        stored["metadata"]["finalizers"] = metadata.of(new).get("finalizers") or []
 
 
 def _dig(document: Mapping[str, Any], path: str) -> Any:

@@ -8,21 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from proa.api.certificates_v1.resources import CERTIFICATE_SIGNING_REQUESTS
-from proa.api.core_v1.resources import COMPONENT_STATUSES, NAMESPACES, PODS
+from proa.api.core_v1.resources import COMPONENT_STATUSES
 from proa.apiserver.actions import Action
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.dispatch import Handle
-from proa.apiserver.handlers.approval import take_approval
-from proa.apiserver.handlers.pod_parts import take_ephemeral_containers, take_resources
 from proa.apiserver.handlers.resources import ResourceHandlers
-from proa.apiserver.handlers.subresources import (
-    PartHandlers,
-    ScaleHandlers,
-    action_handler,
-    take_finalizers,
-)
+from proa.apiserver.handlers.subresources import ScaleHandlers, action_handler
+from proa.apiserver.parts import part_of
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
 
@@ -64,14 +57,9 @@ class Tables:
         parts: dict[str, Any] = {"status": plain}
         if resource.scale is not None:
             parts["scale"] = ScaleHandlers(registry, resource.scale)
-        if resource == NAMESPACES:
-            parts["finalize"] = PartHandlers(registry, take_finalizers)
-        if resource == PODS:
-            parts["ephemeralcontainers"] = PartHandlers(registry, take_ephemeral_containers)
-            parts["resize"] = PartHandlers(registry, take_resources)
-        if resource == CERTIFICATE_SIGNING_REQUESTS:
-            parts["approval"] = PartHandlers(registry, take_approval(registry.now))
         for each in resource.subresources:
-            if each.name in parts:
-                table |= {(each.name, verb): getattr(parts[each.name], verb) for verb in each.verbs}
+            part = part_of(registry, each.name)
+            handlers = parts.get(each.name) if part is None else ResourceHandlers(part)
+            if handlers is not None:
+                table |= {(each.name, verb): getattr(handlers, verb) for verb in each.verbs}
         return {**table, **self._connections(resource)}

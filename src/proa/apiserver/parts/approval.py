@@ -6,8 +6,6 @@ admission plugin's to say. Not here: the status subresource, through which signe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from proa.apiserver.metadata import Document
 from proa.machinery import status as failures
 from proa.machinery.fields import ErrorList, Path
@@ -18,25 +16,19 @@ _FINAL = ("Approved", "Denied", "Failed")
 _STATUSES = ("False", "True", "Unknown")
 
 
-def take_approval(now: Callable[[], str]) -> Callable[[Document, Document], None]:
-    """What moves the conditions and the metadata of a request over to the stored one. Raises StatusError 422."""
-
-    def take(new: Document, stored: Document) -> None:
-        before = (stored.get("status") or {}).get("conditions") or []
-        after = (new.get("status") or {}).get("conditions") or []
-        errors = ErrorList()
-        _check(after, before, errors)
-        if errors:
-            raise failures.invalid(
-                "certificates.k8s.io", "CertificateSigningRequest", stored["metadata"]["name"], errors
-            )
-        stored["metadata"] = new["metadata"]
-        stored["status"] = {
-            **(stored.get("status") or {}),
-            "conditions": [_timed(each, before, now()) for each in after],
-        }
-
-    return take
+def take_approval(new: Document, stored: Document, now: str) -> None:
+    """Take over the conditions and the metadata. Raises StatusError 422."""
+    before = (stored.get("status") or {}).get("conditions") or []
+    after = (new.get("status") or {}).get("conditions") or []
+    errors = ErrorList()
+    _check(after, before, errors)
+    if errors:
+        raise failures.invalid("certificates.k8s.io", "CertificateSigningRequest", stored["metadata"]["name"], errors)
+    stored["metadata"] = new["metadata"]
+    stored["status"] = {
+        **(stored.get("status") or {}),
+        "conditions": [_timed(each, before, now) for each in after],
+    }
 
 
 def _check(after: list[Document], before: list[Document], errors: ErrorList) -> None:

@@ -1,6 +1,6 @@
 """pods/ephemeralcontainers and pods/resize: what of the pod in the request goes into the stored one.
 
-The rules are `rules.pod_updates`; here they meet documents. Not here: how a subresource is written (`subresources`).
+The rules are `rules.pod_updates`; here they meet documents. Not here: how a part is written (`parts`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from proa.machinery.schema import schema_of
 from proa.rules.pod_updates import check_ephemeral_containers, check_resize
 
 
-def take_ephemeral_containers(new: Document, stored: Document) -> None:
+def take_ephemeral_containers(new: Document, stored: Document, now: str) -> None:
     """Take over the ephemeral containers. Raises StatusError 422."""
     containers = (new.get("spec") or {}).get("ephemeralContainers") or []
     _take(stored, {**stored["spec"], "ephemeralContainers": containers}, check_ephemeral_containers)
 
 
-def take_resources(new: Document, stored: Document) -> None:
+def take_resources(new: Document, stored: Document, now: str) -> None:
     """Take over resources and resize policies. Raises StatusError 422."""
     wanted = new.get("spec") or {}
     spec = dict(stored["spec"])
