@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from proa.machinery.fields import Path, quoted
 from proa.machinery.quantity import parse
 from proa.machinery.scalars import Quantity
 
-# A fraction has a point, a negative exponent, or a suffix that makes it small.
-_may_be_fraction = re.compile(r"[.num-]").search
-
 
 def fraction_warnings(amounts: Mapping[str, Quantity], names: Iterable[str], path: Path) -> list[str]:
     """Of the resources `names`, which are counted in bytes, among the amounts at `path`."""
-    found = []
-    for name in names:
-        amount = amounts.get(name)
-        if amount is not None and _may_be_fraction(str(amount)) and parse(amount).milli % 1000:
-            text = quoted(str(parse(amount)))
-            found.append(f"{path.key(name)}: fractional byte value {text} is invalid, must be an integer")
-    return found
+    return [f"{path.key(name)}: {text}" for name, text in fractions(amounts, names)]
+
+
+def fractions(amounts: Mapping[str, Quantity], names: Iterable[str]) -> list[tuple[str, str]]:
+    """The resources whose amount is a fraction, and what to say of it."""
+    return [(name, text) for name in names if name in amounts and (text := _fraction(amounts[name]))]
+
+
+@lru_cache(1024)
+def _fraction(amount: Quantity) -> str:
+    """Nothing is said of a whole number. Nearly every pod has the amounts of some pod before it."""
+    quantity = parse(amount)
+    if quantity.milli % 1000 == 0:
+        return ""
+    return f"fractional byte value {quoted(str(quantity))} is invalid, must be an integer"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from proa.api.core_v1.amount_warnings import fraction_warnings
+from proa.api.core_v1.amount_warnings import fraction_warnings, fractions
 from proa.api.core_v1.container import AppArmorProfile, Container, ContainerPort, EnvVar, EphemeralContainer
 from proa.api.core_v1.node_label_warnings import keyed_warnings, label_warning, term_warnings
 from proa.api.core_v1.placement import Affinity, PodAffinityTerm, TopologySpreadConstraint
@@ -91,10 +91,10 @@ def _spec_warnings(spec: PodSpec, annotations: Mapping[str, str], path: Path) ->
     for field, containers in _containers(spec):
         for position, container in enumerate(containers):
             resources, env = container.resources, container.env
-            if resources.limits or resources.requests:
-                where = at.child(field).index(position).child("resources")
-                found += fraction_warnings(resources.limits, _BYTES, where.child("limits"))
-                found += fraction_warnings(resources.requests, _BYTES, where.child("requests"))
+            for part, amounts in (("limits", resources.limits), ("requests", resources.requests)):
+                for name, text in fractions(amounts, _BYTES) if amounts else ():
+                    where = at.child(field).index(position).child("resources", part).key(name)
+                    found.append(f"{where}: {text}")
             if len(env) > 1 and len({each.name for each in env}) < len(env):
                 found += _env_warnings(env, at.child(field).index(position).child("env"))
             for each in container.ports:

@@ -36,8 +36,8 @@ _OLD_ANNOTATIONS: Mapping[str, str] = {
 _ANNOTATIONS = Path("metadata", "annotations")
 _SPEC = Path("spec")
 
-File = tuple[str, str]
-"""A path within a volume, and what it comes from, for people."""
+File = tuple[str, str, str | None]
+"""A path within a volume, the kind of what it comes from ('' where the volume says that), and its name if it has one."""
 
 
 def volume_warnings(volumes: Iterable[Volume], path: Path) -> list[str]:
@@ -56,12 +56,12 @@ def volume_warnings(volumes: Iterable[Volume], path: Path) -> list[str]:
             found += _projected_warnings(volume.name, volume.projected)
         elif volume.configMap is not None and volume.configMap.items:
             origin = f"ConfigMap {quoted(volume.configMap.name)}"
-            found += _overlaps(volume.name, origin, [(each.path, "") for each in volume.configMap.items])
+            found += _overlaps(volume.name, origin, [(each.path, "", None) for each in volume.configMap.items])
         elif volume.secret is not None and volume.secret.items:
             origin = f"Secret {quoted(volume.secret.secretName)}"
-            found += _overlaps(volume.name, origin, [(each.path, "") for each in volume.secret.items])
+            found += _overlaps(volume.name, origin, [(each.path, "", None) for each in volume.secret.items])
         elif volume.downwardAPI is not None and volume.downwardAPI.items:
-            found += _overlaps(volume.name, "DownwardAPI", [(each.path, "") for each in volume.downwardAPI.items])
+            found += _overlaps(volume.name, "DownwardAPI", [(each.path, "", None) for each in volume.downwardAPI.items])
     return found
 
 
@@ -69,35 +69,34 @@ def _projected_warnings(name: str, projected: ProjectedVolumeSource) -> list[str
     files: list[File] = []
     found = []
     for source in projected.sources:
-        if source == _NO_SOURCE:
+        provided = _projected_files(source)
+        if provided is None:
             found.append(f"volume {quoted(name)} (Projected) has no sources provided")
         else:
-            files += _projected_files(source)
+            files += provided
     return found + _overlaps(name, "Projected", files)
 
 
-_NO_SOURCE = VolumeProjection()
-
-
-def _projected_files(source: VolumeProjection) -> list[File]:
+def _projected_files(source: VolumeProjection) -> list[File] | None:
+    """None: there is no source at all."""
     token, mapped, facts = source.serviceAccountToken, source.configMap or source.secret, source.downwardAPI
     if token is not None:
-        return [(token.path, "ServiceAccountToken")]
+        return [(token.path, "ServiceAccountToken", None)]
     if mapped is not None:
-        origin = f"{'ConfigMap' if source.configMap is not None else 'Secret'} {quoted(mapped.name)}"
-        return [(each.path, origin) for each in mapped.items]
+        kind = "ConfigMap" if source.configMap is not None else "Secret"
+        return [(each.path, kind, mapped.name) for each in mapped.items]
     if facts is not None:
-        return [(each.path, "DownwardAPI") for each in facts.items]
+        return [(each.path, "DownwardAPI", None) for each in facts.items]
     bundle, certificate = source.clusterTrustBundle, source.podCertificate
     if bundle is not None:
         called = bundle.name if bundle.name is not None else bundle.signerName or ""
-        return [(bundle.path, f"ClusterTrustBundle {quoted(called)}")]
+        return [(bundle.path, "ClusterTrustBundle", called)]
     if certificate is None:
-        return []
-    parts = (
-        (certificate.certificateChainPath, "PodCertificate chain"),
-        (certificate.keyPath, "PodCertificate key"),
-        (certificate.credentialBundlePath, "PodCertificate credential bundle"),
+        return None
+    parts: tuple[File, ...] = (
+        (certificate.certificateChainPath, "PodCertificate chain", None),
+        (certificate.keyPath, "PodCertificate key", None),
+        (certificate.credentialBundlePath, "PodCertificate credential bundle", None),
     )
     return [each for each in parts if each[0]]
 
@@ -108,8 +107,8 @@ def _overlaps(volume: str, origin: str, files: Sequence[File]) -> list[str]:
         return []  # all of them in places of their own
     found = []
     seen: list[File] = []
-    for path, source in files:
-        file = path.rstrip("/"), source
+    for path, kind, name in files:
+        file = path.rstrip("/"), kind, name
         for other in seen:
             if _within(file[0], other[0]) or _within(other[0], file[0]):
                 what = f"{_shown(file)} with {_shown(other)}"
@@ -123,8 +122,9 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def _shown(file: File) -> str:
-    path, source = file
-    return f"{quoted(path)} ({source})" if source else quoted(path)
+    path, kind, name = file
+    origin = kind if name is None else f"{kind} {quoted(name)}"
+    return f"{quoted(path)} ({origin})" if origin else quoted(path)
 
 
 def persistent_volume_warnings(volume: PersistentVolume) -> list[str]:
