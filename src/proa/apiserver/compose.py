@@ -18,7 +18,7 @@ from proa.aio.clock import Clock, SystemClock
 from proa.api.core_v1.resources import BINDINGS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.api.groups import resources as builtin_resources
-from proa.api.networking_v1.resources import SERVICE_CIDRS
+from proa.api.networking_v1.resources import IP_ADDRESSES, SERVICE_CIDRS
 from proa.api.policy_v1.resources import POD_DISRUPTION_BUDGETS
 from proa.api.scheduling_v1.resources import PRIORITY_CLASSES
 from proa.apiserver.access import Access, Anonymous, HeaderAuthenticator, Witnesses
@@ -26,6 +26,8 @@ from proa.apiserver.actions import Action, PodActions
 from proa.apiserver.admission import Chain, Plugin
 from proa.apiserver.aggregation.component import Aggregator
 from proa.apiserver.aggregation.trust import FrontProxy
+from proa.apiserver.allocators.component import AddressKeeper
+from proa.apiserver.allocators.records import AddressRecords
 from proa.apiserver.allocators.services import ServiceAllocator
 from proa.apiserver.bootstrap import (
     ensure_kubernetes_service,
@@ -58,7 +60,7 @@ from proa.apiserver.inprocess import InProcessClient, LocalRequest
 from proa.apiserver.limiting import Limiter, RequestLimits
 from proa.apiserver.metadata import Document
 from proa.apiserver.metrics import RequestMetrics, statistic_samples, storage_samples
-from proa.apiserver.options import ReadOptions, WriteOptions
+from proa.apiserver.options import WriteOptions
 from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
 from proa.apiserver.reply import JSON, Reply, json_reply
@@ -119,6 +121,7 @@ class ApiServer:
         self.metrics = RequestMetrics()
         self.access = Access(anonymous=config.anonymous)
         self.allocator = ServiceAllocator(config.service_cidr, config.node_ports, config.random)
+        self._addresses = AddressKeeper(self.allocator.ranges)
         self.services = ServiceResolver(self.client_for(LOOPBACK), config.random)
         self.families = Metrics()
         self.webhooks = WebhookClient(self.services, WebhookMetrics(self.families))
@@ -152,8 +155,8 @@ class ApiServer:
             now = format_time(self.config.clock.now())
             await ensure_service_cidr(client, self.config.service_cidr, now)
         if SERVICES in self._builtin:
-            services = await self.registry(SERVICES).list("", ReadOptions())
-            self.allocator.load(msgspec.json.decode(item.body) for item in services.items)
+            records = AddressRecords(self.client_for(LOOPBACK, "kube-apiserver"), self.registry(IP_ADDRESSES))
+            await self.allocator.load(self.registry(SERVICES), records)
 
     def install(
         self,
@@ -197,12 +200,13 @@ class ApiServer:
         await self.publish()
 
     async def attend(self, context: Context, authority: str, front_proxy: FrontProxy | None) -> None:
-        """Keep the objects that are about the server itself: API services, flow schemas, priority levels.
+        """Keep the objects that are about the server itself: API services, flow schemas, priority levels, addresses.
 
         authority, front_proxy: by what other API servers know users and this server.
         """
         await self.aggregator.start(context, authority, front_proxy)
         await self._limiter.start(context)
+        await self._addresses.start(context, self.client_for(LOOPBACK, "kube-apiserver"))
         self.checks.once("informer-sync", lambda: ", ".join(context.informers.behind()))
         self.checks.hook("priority-and-fairness-config-consumer", self._limiter.is_synced)
         self.checks.hook("apiservice-registration-controller", lambda: not self.aggregator.missing())
@@ -212,7 +216,7 @@ class ApiServer:
         """Say in the API where it is served, and be ready; enough where everybody is in this process."""
         advertise = self.config.advertise
         if advertise:
-            address = self.allocator.address(0)
+            address = self.allocator.ranges.first
             await ensure_kubernetes_service(self.client_for(LOOPBACK), address, advertise, self.port)
         self._ready = True
 
@@ -225,6 +229,8 @@ class ApiServer:
         self._deadlines.close()
         await self._limiter.close()
         await self.aggregator.close()
+        await self._addresses.close()
+        await self.allocator.close()
         await self.catalog.close()
         await self._proxy.close()
         await self.webhooks.close()

@@ -1,60 +1,60 @@
-"""A range of numbers that are given out once: static ones by request, dynamic ones from the upper band first.
+"""What is given out once: addresses and ports that are held, and which number of a range is given next.
 
-Source: KEP-3070 and KEP-3668 (static and dynamic bands). Pure; offsets only, what they stand for is the caller's.
+Source: KEP-3070 and KEP-3668 (static and dynamic bands). Pure; what the numbers stand for is the caller's.
 """
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable, Hashable
+from random import Random
+from typing import Generic, TypeVar
+
+T = TypeVar("T", bound=Hashable)
 
 
-class Pool:
-    """Offsets 0..size-1, none taken. `reserved` is the size of the lower band, which dynamic allocation uses last."""
+class Holds(Generic[T]):
+    """Things and by how many each is held: who stores it, who is about to. Free is what nobody holds."""
 
-    def __init__(self, size: int, reserved: int, chance: random.Random | None = None) -> None:
-        if size <= 0:
-            raise ValueError(f"a pool needs a positive size, got {size}")
-        self.size = size
-        self._reserved = min(max(reserved, 0), size)
-        self._taken: set[int] = set()
-        self._chance = chance or random.Random()
+    def __init__(self) -> None:
+        self._counts: dict[T, int] = {}
 
-    def __contains__(self, offset: int) -> bool:
-        return offset in self._taken
+    def __contains__(self, thing: T) -> bool:
+        return thing in self._counts
 
-    def take(self, offset: int) -> bool:
-        """Take exactly this one; False when it is taken or out of range."""
-        if offset in self._taken or not 0 <= offset < self.size:
-            return False
-        self._taken.add(offset)
-        return True
+    def __len__(self) -> int:
+        return len(self._counts)
 
-    def take_any(self) -> int | None:
-        """Take a free one: at random from the upper band, from the lower when that is full; None when all are taken."""
+    def hold(self, thing: T) -> None:
+        self._counts[thing] = self._counts.get(thing, 0) + 1
+
+    def release(self, thing: T) -> None:
+        """Take back one `hold`; what is not held stays so."""
+        count = self._counts.get(thing, 0)
+        if count > 1:
+            self._counts[thing] = count - 1
+        else:
+            self._counts.pop(thing, None)
+
+
+class Range:
+    """`size` numbers from `first` on. `reserved`: the size of the lower band, from which is given out last."""
+
+    def __init__(self, first: int, size: int, reserved: int) -> None:
+        self.first = first
+        self.size = max(size, 0)
+        self._reserved = min(max(reserved, 0), self.size)
+
+    def __contains__(self, number: int) -> bool:
+        return 0 <= number - self.first < self.size
+
+    def free(self, is_taken: Callable[[int], bool], chance: Random) -> int | None:
+        """A number that is not taken: from a random place of the upper band on, then of the lower; None: all are."""
         for low, high in ((self._reserved, self.size), (0, self._reserved)):
-            offset = self._free(low, high)
-            if offset is not None:
-                self._taken.add(offset)
-                return offset
-        return None
-
-    def release(self, offset: int) -> None:
-        """Give back; what is not taken stays so."""
-        self._taken.discard(offset)
-
-    def statistics(self) -> dict[str, int]:
-        return {"size": self.size, "taken": len(self._taken)}
-
-    def _free(self, low: int, high: int) -> int | None:
-        """A free offset of a band: from a random start onwards, around once."""
-        if low >= high:
-            return None
-        start = self._chance.randrange(low, high)
-        taken = self._taken
-        for offset in range(start, high):
-            if offset not in taken:
-                return offset
-        for offset in range(low, start):
-            if offset not in taken:
-                return offset
+            if low == high:
+                continue
+            start = chance.randrange(low, high)
+            for part in (range(start, high), range(low, start)):
+                for offset in part:
+                    if not is_taken(self.first + offset):
+                        return self.first + offset
         return None

@@ -91,9 +91,8 @@ class Objects:
     async def create(self, key: str, encoded: Encoded) -> Item | Conflict:
         """Store a new object."""
         stored, decoded = encoded if self.view is None else await self._stored(encoded, self.view)
-        written = await self.cache.create(
-            key, stored, ttl=self.resource.ttl, decoded=decoded, views=self._views(decoded)
-        )
+        writing = self.cache.create(key, stored, ttl=self.resource.ttl, decoded=decoded, views=self._views(decoded))
+        written = await (writing if self.hooks is None else self.hooks.write(None, encoded.object, writing))
         return written if isinstance(written, Conflict) else self._written(key, written, encoded.body, stored)
 
     async def update(self, item: Item, encoded: Encoded) -> Item | Conflict:
@@ -101,9 +100,10 @@ class Objects:
         stored, decoded = encoded if self.view is None else await self._stored(encoded, self.view)
         if stored == item.entry.value:
             return self.shown(item)
-        written = await self.cache.update(
+        writing = self.cache.update(
             item.key, stored, item.revision, ttl=self.resource.ttl, decoded=decoded, views=self._views(decoded)
         )
+        written = await (writing if self.hooks is None else self.hooks.write(item.object, encoded.object, writing))
         return written if isinstance(written, Conflict) else self._written(item.key, written, encoded.body, stored)
 
     async def mark(self, item: Item, stored: bytes) -> Item | Conflict:
@@ -113,11 +113,10 @@ class Objects:
 
     async def remove(self, item: Item) -> Item | Conflict:
         """Take an object out of the store, and give back what it held; the object as it last was."""
-        removed = await self.cache.delete(item.key, item.revision)
+        writing = self.cache.delete(item.key, item.revision)
+        removed = await (writing if self.hooks is None else self.hooks.write(item.object, None, writing))
         if isinstance(removed, Conflict):
             return removed
-        if self.hooks is not None:
-            self.hooks.deleted(msgspec.json.decode(item.body))
         return await self.convert(item.at(removed))
 
     async def _stored(self, encoded: Encoded, view: View) -> Encoded:
