@@ -25,6 +25,7 @@ from proa.controllers.replicaset import REPLICATION_CONTROLLER, ReplicaSetContro
 from proa.controllers.resourcequota import ResourceQuotaController
 from proa.controllers.root_ca import RootCAController
 from proa.controllers.service_account_tokens import ServiceAccountTokenController
+from proa.controllers.service_cidrs import ServiceCIDRController
 from proa.controllers.serviceaccount import ServiceAccountController
 from proa.controllers.settings import Settings
 from proa.controllers.validating_admission_policy_status import ValidatingAdmissionPolicyStatusController
@@ -59,6 +60,7 @@ CONTROLLERS: tuple[Callable[[Context, Settings], Controller], ...] = (
     lambda context, settings: GarbageCollector(context),
     lambda context, settings: ClusterRoleAggregationController(context),
     lambda context, settings: ValidatingAdmissionPolicyStatusController(context),
+    lambda context, settings: ServiceCIDRController(context),
     lambda context, settings: NodeIPAMController(context, settings),
     lambda context, settings: NodeLifecycleController(context, settings),
     lambda context, settings: TaintEvictionController(context),

@@ -18,7 +18,6 @@ _IDLE = {
     "horizontalpodautoscalers.autoscaling": "no controller scales by it",
     "ingresses.networking.k8s.io": "nothing serves it",
     "networkpolicies.networking.k8s.io": "no packet is filtered by it",
-    "servicecidrs.networking.k8s.io": "no address is taken from it",
     "resourceclaims.resource.k8s.io": "no device is allocated",
     "volumeattachments.storage.k8s.io": "no controller attaches the volume",
     "persistentvolumeclaims": "no controller binds it to a volume",
