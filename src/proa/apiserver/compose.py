@@ -67,7 +67,7 @@ from proa.apiserver.reply import JSON, Reply, json_reply
 from proa.apiserver.request import Request, Response
 from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.reviews import Reviews
-from proa.apiserver.server import HttpServer, audited
+from proa.apiserver.server import HttpServer, audited, witnessed
 from proa.apiserver.services import ServiceResolver
 from proa.apiserver.token_requests import TokenAction
 from proa.apiserver.webhooks.client import WebhookClient
@@ -186,6 +186,7 @@ class ApiServer:
     def audit(self, witnesses: Witnesses) -> None:
         """Let these see every request, and every call of a component that gets its client from now on."""
         self.access.witnesses = witnesses
+        self._dispatcher.put_around(witnessed)
         self._http.handler = audited(self._dispatcher)
 
     def serve_path(self, path: str, handle: Handle) -> None:

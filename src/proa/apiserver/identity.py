@@ -194,6 +194,12 @@ class Witness(Protocol):
     def panicked(self, error: Exception) -> None:
         """A handler has failed in a way nobody expected; `responded` follows."""
 
+    async def begun(self) -> None:
+        """Wait, before anything is done, for what must be written down first. Raises StatusError 500."""
+
+    async def written(self) -> None:
+        """Wait, before anything is answered, for what must be written down before that."""
+
 
 class DecidesFromMemory:
     """The base of authorizers that never have to ask."""

@@ -18,6 +18,11 @@ from proa.machinery.resource import Resource
 Handle = Callable[[Request], Awaitable[Response]]
 
 
+def alone(handle: Handle) -> Handle:
+    """Nothing is around it."""
+    return handle
+
+
 class Served(msgspec.Struct, frozen=True):
     """One resource's handlers, by (subresource, verb)."""
 
@@ -35,6 +40,12 @@ class Routes:
         self._prefixes: list[tuple[str, Handle]] = []
         self._remote: Mapping[tuple[str, str], Handle] = {}
         self.changed: Callable[[], None] = lambda: None
+        self._around: Callable[[Handle], Handle] = alone
+
+    def put_around(self, around: Callable[[Handle], Handle]) -> None:
+        """Answer requests by what this makes of their handlers."""
+        self._around = around
+        self.changed()
 
     def serve_resource(self, served: Served) -> None:
         resource = served.resource
@@ -67,6 +78,9 @@ class Routes:
 
     def find(self, info: RequestInfo) -> Handle:
         """The handler. Raises StatusError 404 or 405."""
+        return self._around(self._find(info))
+
+    def _find(self, info: RequestInfo) -> Handle:
         if self._remote:
             key = (info.group, info.version) if info.is_resource else _group_version(info.path)
             remote = self._remote.get(key)

@@ -15,6 +15,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from proa.apiserver.connection import Connection, Handler
 from proa.apiserver.request import Request, Response
+from proa.apiserver.routes import Handle
 
 IDLE_SECONDS = 3630.0
 
@@ -33,9 +34,21 @@ def audited(handler: Handler) -> Handler:
         response = await handler(request)
         if request.witness is not None:
             request.witness.responded(response)
+            await request.witness.written()
         return response
 
     return answer
+
+
+def witnessed(handle: Handle) -> Handle:
+    """The handler, which begins when each request's witness lets it."""
+
+    async def begin(request: Request) -> Response:
+        if request.witness is not None:
+            await request.witness.begun()
+        return await handle(request)
+
+    return begin
 
 
 class HttpServer:

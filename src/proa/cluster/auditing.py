@@ -38,7 +38,7 @@ def _log(arguments: ApiArguments) -> list[Backend]:
     from proa.apiserver.audit.log import STDOUT, LogBackend, RotatedFile, StandardOutput
 
     if arguments.audit_log_path == STDOUT:
-        return [LogBackend(StandardOutput())]
+        return [LogBackend(StandardOutput(), arguments.audit_log_mode)]
     return [
         LogBackend(
             RotatedFile(
@@ -47,7 +47,8 @@ def _log(arguments: ApiArguments) -> list[Backend]:
                 days=arguments.audit_log_maxage,
                 backups=arguments.audit_log_maxbackup,
                 compress=arguments.audit_log_compress,
-            )
+            ),
+            arguments.audit_log_mode,
         )
     ]
 
@@ -56,7 +57,7 @@ def _webhook(server: ApiServer, arguments: ApiArguments, random: Random) -> list
     if not arguments.audit_webhook_config_file:
         return []
     from proa.aio.backoff import Backoff
-    from proa.apiserver.audit.webhook import Batching, WebhookBackend
+    from proa.apiserver.audit.webhook import Batching, BlockingWebhookBackend, WebhookBackend
     from proa.apiserver.services import ServiceResolver
     from proa.apiserver.webhooks.client import WebhookClient
     from proa.apiserver.webhooks.kubeconfig import KubeconfigWebhook
@@ -67,6 +68,8 @@ def _webhook(server: ApiServer, arguments: ApiArguments, random: Random) -> list
     webhook = KubeconfigWebhook(
         Path(arguments.audit_webhook_config_file), client, retry=Backoff(base=first, factor=1.5, jitter=0.2)
     )
+    if arguments.audit_webhook_mode != "batch":
+        return [BlockingWebhookBackend(webhook, client, arguments.audit_webhook_mode)]
     batching = Batching(
         buffered=arguments.audit_webhook_batch_buffer_size,
         largest=arguments.audit_webhook_batch_max_size,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from proa.aio.clock import Clock
 from proa.apiserver.audit.bodies import Bodies
-from proa.apiserver.audit.events import Document, Event
+from proa.apiserver.audit.events import Document, Event, Written
 from proa.apiserver.audit.policy import LEVELS, NONE, Policy
 from proa.apiserver.identity import User
 from proa.apiserver.request import Request
@@ -16,9 +16,16 @@ from proa.base.metrics import Metrics
 _NOBODY = User("")
 
 
+# Whether answers wait until their events are written down, and whether a request that cannot be is refused.
+BATCH, BLOCKING, STRICT = "batch", "blocking", "blocking-strict"
+
+
 class Backend(Protocol):
-    def write(self, event: Document) -> None:
-        """Take an event; returns at once."""
+    mode: str
+
+    def write(self, event: Document) -> Written | None:
+        """Take an event; returns at once. None where nothing waits for it (BATCH); only a strict backend ever says
+        that an event is nowhere."""
 
     async def close(self) -> None:
         """Return when everything that was taken is where it belongs, or cannot be."""
@@ -32,12 +39,16 @@ class Auditor:
     ) -> None:
         self._policy = policy
         self._backends = tuple(backends)
+        self._strict = any(each.mode == STRICT for each in self._backends)
         self._bodies = bodies
         self._clock = clock
         self._levels = metrics.counter(
             "apiserver_audit_level_total", "Requests by how much of them is written down.", ("level",)
         )
         self._events = metrics.counter("apiserver_audit_event_total", "Events given to the audit log.").labels()
+        self._rejected = metrics.counter(
+            "apiserver_audit_requests_rejected_total", "Requests refused because they could not be written down."
+        ).labels()
 
     def begin(self, request: Request, user: User, annotations: Mapping[str, str]) -> Event | None:
         """The witness of a request, None for one that is not written down."""
@@ -47,7 +58,7 @@ class Auditor:
         return event
 
     def unauthenticated(self, request: Request) -> None:
-        event = self._event(request, _NOBODY, {})
+        request.witness = event = self._event(request, _NOBODY, {})
         if event is not None:
             event.unauthenticated()
 
@@ -68,9 +79,10 @@ class Auditor:
             now=self._clock.now,
             decode=self._bodies.document,
             annotations=annotations,
+            rejected=self._rejected.inc if self._strict else None,
         )
 
-    def _write(self, event: Document) -> None:
+    def _write(self, event: Document) -> Sequence[Written]:
         self._events.inc()
-        for each in self._backends:
-            each.write(event)
+        pending = [each.write(event) for each in self._backends]
+        return [each for each in pending if each is not None]

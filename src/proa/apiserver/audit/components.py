@@ -204,6 +204,7 @@ class AuditedClient(InProcessClient):
         witness.authorized(await self._access.decide(attributes))
         token = _witness.set(witness)
         try:
+            await witness.begun()
             yield answer
         except StatusError as error:
             witness.responded(status_reply(error.status))
@@ -215,6 +216,7 @@ class AuditedClient(InProcessClient):
             witness.responded(Reply(code, answer.body))
         finally:
             _witness.reset(token)
+            await witness.written()
 
 
 class _Answer:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,11 +26,14 @@ from proa.apiserver.identity import Decision, User
 from proa.apiserver.reply import Reply, Stream
 from proa.apiserver.request import Request
 from proa.apiserver.requestinfo import RequestInfo
+from proa.machinery import status as failures
 from proa.machinery.timestamps import format_micro_time
 
 Document = dict[str, Any]
-Sink = Callable[[Document], None]
-"""Takes a finished event; must return at once."""
+Written = asyncio.Future[bool]
+"""Done when an event is where it belongs, or cannot be: whether what it is about may go on. Never an exception."""
+Sink = Callable[[Document], Iterable[Written]]
+"""Takes a finished event and returns at once: with what an answer must wait for."""
 Decode = Callable[[str, bytes, str], Any]
 """The document in a body of a content type and encoding; None where there is none. Raises ValueError."""
 
@@ -40,7 +44,10 @@ _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "appl
 
 
 class Event:
-    """The witness of one request (see `identity.Witness`)."""
+    """The witness of one request (see `identity.Witness`).
+
+    rejected: counts requests that are refused because they cannot be written down; None where they are not refused.
+    """
 
     def __init__(
         self,
@@ -52,6 +59,7 @@ class Event:
         now: Callable[[], datetime],
         decode: Decode,
         annotations: Mapping[str, str],
+        rejected: Callable[[], None] | None = None,
     ) -> None:
         self._coverage = coverage
         self._sink = sink
@@ -59,7 +67,9 @@ class Event:
         self._decode = decode
         self._info: RequestInfo = request.info
         self._request_body: tuple[str, bytes] | None = None
-        self._panicked = False
+        self._told = False
+        self._rejected = rejected
+        self._unwritten: list[Written] = []
         self.annotations: dict[str, str] = dict(annotations)
         self._received = format_micro_time(now())
         query = f"?{request.query_string}" if request.query_string else ""
@@ -104,10 +114,11 @@ class Event:
         """The only event of a request from nobody knows whom."""
         status = {"metadata": {}, "status": "Failure", "message": "Authentication failed", "code": 401}
         self._event["responseStatus"] = status
+        self._told = True
         self._write(STARTED)
 
     def panicked(self, error: Exception) -> None:
-        self._panicked = True
+        self._told = True
         self._event["responseStatus"] = {
             "metadata": {},
             "status": "Failure",
@@ -120,7 +131,7 @@ class Event:
 
     def responded(self, response: Any) -> None:
         """A handler has answered; a stream goes on from here."""
-        if self._panicked:
+        if self._told:
             return
         self._take_request()
         if isinstance(response, Stream):
@@ -141,6 +152,23 @@ class Event:
         else:  # a session or a proxied connection, which says nothing of itself before it ends
             self._write(STARTED)
         self._write(COMPLETE)
+
+    # -- what is waited for
+
+    async def begun(self) -> None:
+        if self._rejected is not None and not await self._all_written():
+            self._rejected()
+            raise failures.internal_error("failed to store audit event")
+
+    async def written(self) -> None:
+        await self._all_written()
+
+    async def _all_written(self) -> bool:
+        """Whoever waits may be gone before it is done; it is written down all the same."""
+        pending, self._unwritten = self._unwritten, []
+        if pending:
+            await asyncio.wait(pending)
+        return all(each.result() for each in pending)
 
     # -- what is made of it
 
@@ -198,7 +226,7 @@ class Event:
         said = {key: value for key, value in self.annotations.items() if bodies or not key.startswith(_OF_BODIES)}
         if said:
             event["annotations"] = said
-        self._sink(event)
+        self._unwritten += self._sink(event)
 
 
 def _user(user: User) -> Document:

@@ -11,14 +11,15 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import BinaryIO
 
-from proa.apiserver.audit.events import Document, encode
+from proa.apiserver.audit.auditor import BATCH, STRICT
+from proa.apiserver.audit.events import Document, Written, encode
 
 log = logging.getLogger(__name__)
 
@@ -119,14 +120,17 @@ class StandardOutput:
 class LogBackend:
     """Writes what it is given, in order, soon."""
 
-    def __init__(self, file: RotatedFile | StandardOutput) -> None:
+    def __init__(self, file: RotatedFile | StandardOutput, mode: str = BATCH) -> None:
+        self.mode = mode
         self._file = file
-        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._lines: SimpleQueue[tuple[bytes, Written | None] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="audit log", daemon=True)
         self._thread.start()
 
-    def write(self, event: Document) -> None:
-        self._lines.put(encode(event))
+    def write(self, event: Document) -> Written | None:
+        written: Written | None = None if self.mode == BATCH else asyncio.get_running_loop().create_future()
+        self._lines.put((encode(event), written))
+        return written
 
     async def close(self) -> None:
         self._lines.put(None)
@@ -139,10 +143,25 @@ class LogBackend:
             while not self._lines.empty():
                 batch.append(self._lines.get())
             ended = batch[-1] is None
-            lines = b"".join(each for each in batch if each is not None)
-            try:
-                if lines:
-                    self._file.write(lines)
-            except OSError as error:
-                log.error("cannot write %d bytes of the audit log: %s", len(lines), error)
+            lines = [each for each in batch if each is not None]
+            if lines:
+                stored = self._store(b"".join(line for line, _ in lines))
+                waited_for = [written for _, written in lines if written is not None]
+                if waited_for:
+                    loop = waited_for[0].get_loop()
+                    loop.call_soon_threadsafe(_tell, waited_for, stored or self.mode != STRICT)
         self._file.close()
+
+    def _store(self, lines: bytes) -> bool:
+        try:
+            self._file.write(lines)
+        except OSError as error:
+            log.error("cannot write %d bytes of the audit log: %s", len(lines), error)
+            return False
+        return True
+
+
+def _tell(waited_for: Iterable[Written], result: bool) -> None:
+    for each in waited_for:
+        if not each.done():
+            each.set_result(result)

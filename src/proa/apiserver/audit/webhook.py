@@ -1,4 +1,5 @@
-"""The webhook backend: events in batches (audit.k8s.io EventList) to a service that a kubeconfig file names."""
+"""The webhook backends: events (audit.k8s.io EventList) to a service that a kubeconfig file names, in batches or each
+as it comes."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proa.aio.tasks import TaskScope
-from proa.apiserver.audit.events import Document
+from proa.apiserver.audit.auditor import BATCH, STRICT
+from proa.apiserver.audit.events import Document, Written
 from proa.apiserver.audit.policy import VERSION
 from proa.apiserver.webhooks.client import WebhookClient, WebhookFailure
 from proa.apiserver.webhooks.kubeconfig import KubeconfigWebhook
@@ -31,12 +34,58 @@ class Batching:
     burst: int = 15
 
 
-class WebhookBackend:
-    """Sends what it is given; what cannot be sent is dropped, and the server's log says so. It closes `client`."""
+class _Receiver:
+    """Who is sent events."""
 
-    def __init__(self, webhook: KubeconfigWebhook, batching: Batching, client: WebhookClient) -> None:
+    def __init__(self, webhook: KubeconfigWebhook, client: WebhookClient) -> None:
         self._webhook = webhook
         self._client = client
+
+    async def send(self, events: Sequence[Document]) -> bool:
+        """Whether they arrived; the server's log says so when they did not."""
+        body = {"kind": "EventList", "apiVersion": VERSION, "metadata": {}, "items": events}
+        try:
+            await self._webhook.ask(body)
+        except WebhookFailure as error:
+            log.error("%d audit events were not sent to the webhook: %s", len(events), error)
+            return False
+        return True
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class BlockingWebhookBackend:
+    """Sends each event as it comes, and answers wait until it has arrived. It closes `client`."""
+
+    def __init__(self, webhook: KubeconfigWebhook, client: WebhookClient, mode: str) -> None:
+        self.mode = mode
+        self._receiver = _Receiver(webhook, client)
+        self._scope = TaskScope("audit webhook")
+
+    def write(self, event: Document) -> Written:
+        return self._scope.spawn(self._send(event), name="event")
+
+    async def close(self) -> None:
+        """Let what is on its way arrive, if that is soon done."""
+        try:
+            await asyncio.wait_for(self._scope.join(), _LAST_WORDS)
+        except TimeoutError:
+            log.error("%d audit events were not sent to the webhook", self._scope.statistics()["running"])
+        await self._scope.close()
+        await self._receiver.close()
+
+    async def _send(self, event: Document) -> bool:
+        return await self._receiver.send([event]) or self.mode != STRICT
+
+
+class WebhookBackend:
+    """Sends what it is given in batches; what cannot be sent is dropped. It closes `client`."""
+
+    mode: str = BATCH
+
+    def __init__(self, webhook: KubeconfigWebhook, batching: Batching, client: WebhookClient) -> None:
+        self._receiver = _Receiver(webhook, client)
         self._batching = batching
         self._waiting: deque[Document] = deque()
         self._full = asyncio.Event()
@@ -64,7 +113,7 @@ class WebhookBackend:
         except TimeoutError:
             log.error("%d audit events were not sent to the webhook", len(self._waiting))
         await self._scope.close()
-        await self._client.close()
+        await self._receiver.close()
 
     async def _run(self) -> None:
         batching, loop = self._batching, asyncio.get_running_loop()
@@ -86,11 +135,7 @@ class WebhookBackend:
 
     async def _send(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batching.largest))]
-        body = {"kind": "EventList", "apiVersion": VERSION, "metadata": {}, "items": batch}
-        try:
-            await self._webhook.ask(body)
-        except WebhookFailure as error:
-            log.error("%d audit events were not sent to the webhook: %s", len(batch), error)
+        await self._receiver.send(batch)
         if self._dropped:
             log.error("%d audit events were dropped, because the webhook was too slow", self._dropped)
             self._dropped = 0

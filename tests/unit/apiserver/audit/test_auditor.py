@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from tests.unit.apiserver.conftest import Tokens
 
+from proa.api.core_v1.resources import CONFIG_MAPS
 from proa.apiserver.admission import Attributes
-from proa.apiserver.audit.auditor import Auditor
+from proa.apiserver.audit.auditor import BATCH, BLOCKING, STRICT, Auditor
 from proa.apiserver.audit.bodies import Bodies
-from proa.apiserver.audit.events import Document
+from proa.apiserver.audit.events import Document, Written
 from proa.apiserver.audit.policy import Policy, Rule
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.identity import AccessAttributes, DecidesFromMemory, Decision, SubjectRules, User, Verdict
@@ -26,14 +27,41 @@ MAPS = "/api/v1/namespaces/default/configmaps"
 class Kept:
     """A backend that keeps."""
 
+    mode = BATCH
+
     def __init__(self) -> None:
         self.events: list[Document] = []
 
-    def write(self, event: Document) -> None:
+    def write(self, event: Document) -> Written | None:
         self.events.append(event)
+        return None
 
     async def close(self) -> None:
         """Nothing to do."""
+
+
+class Held(Kept):
+    """A backend that writes down when it is told to, and as it is told."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+        self._held: asyncio.Queue[tuple[str, Written]] = asyncio.Queue()
+
+    def write(self, event: Document) -> Written:
+        super().write(event)
+        written: Written = asyncio.get_running_loop().create_future()
+        self._held.put_nowait((event["stage"], written))
+        return written
+
+    async def release(self, task: asyncio.Task[Any], *, stored: bool = True) -> str:
+        """Let the next event be written down; its stage. Until then `task` waits."""
+        stage, written = await self._held.get()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+        written.set_result(stored)
+        return stage
 
 
 class OnlyMaps(DecidesFromMemory):
@@ -75,9 +103,13 @@ class Wire:
 
 
 @pytest.fixture
-async def audited(server: ApiServer, request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+async def audited(server: ApiServer, request: pytest.FixtureRequest, kept: Kept) -> AsyncIterator[Wire]:
     rule = Rule(**getattr(request, "param", {"level": "Metadata"}))
-    kept = Kept()
     auditor = Auditor(Policy(rules=(rule,)), [kept], Bodies(server.resources), server.config.clock, server.families)
     server.install(authenticators=[Tokens()], authorizers=[OnlyMaps()], admission=[Annotates()])
     server.audit(auditor)
@@ -245,3 +277,56 @@ async def test_requests_are_counted_by_level_and_decision(audited: Wire) -> None
         'authorization_attempts_total{result="no-opinion"} 1.0',
     ):
         assert line in text
+
+
+def holding(mode: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kept", [Held(mode)])
+
+
+BODY = {"metadata": {"name": "m"}}
+
+
+@holding(BLOCKING)
+async def test_an_answer_waits_until_its_events_are_written_down(audited: Wire, kept: Held) -> None:
+    task = asyncio.create_task(audited.send("POST", MAPS, json=BODY))
+    assert await kept.release(task, stored=True) == "RequestReceived"
+    assert await kept.release(task, stored=True) == "ResponseComplete"
+    assert await task == 201
+
+
+@holding(BLOCKING)
+async def test_a_refusal_waits_too(audited: Wire, kept: Held) -> None:
+    task = asyncio.create_task(audited.send("GET", MAPS, token="wrong"))
+    assert await kept.release(task) == "ResponseStarted"
+    assert await task == 401
+
+
+@holding(STRICT)
+async def test_nothing_is_done_before_the_request_is_written_down(audited: Wire, kept: Held) -> None:
+    task = asyncio.create_task(audited.send("POST", MAPS, json=BODY))
+    assert await kept.release(task) == "RequestReceived"
+    assert audited.stages() == ["RequestReceived"]
+    assert await kept.release(task, stored=False) == "ResponseComplete"
+    assert await task == 201  # what has been done is told, whatever becomes of the log
+
+
+@holding(STRICT)
+async def test_a_request_that_cannot_be_written_down_is_refused(audited: Wire, kept: Held) -> None:
+    task = asyncio.create_task(audited.send("POST", MAPS, json=BODY))
+    await kept.release(task, stored=False)
+    await kept.release(task)
+    assert await task == 500
+    maps = audited.server.registry(CONFIG_MAPS)
+    assert maps.cache.size == 0
+    assert kept.events[-1]["responseStatus"]["message"] == "Internal error occurred: failed to store audit event"
+    assert "apiserver_audit_requests_rejected_total 1.0\n" in audited.server.families.exposition().decode()
+
+
+@holding(BLOCKING)
+async def test_a_watch_begins_when_that_is_written_down(audited: Wire, kept: Held) -> None:
+    url = f"http://127.0.0.1:{audited.server.port}{MAPS}?watch=1"
+    task = asyncio.ensure_future(audited.session.get(url, headers={"Authorization": "Bearer nobody"}))
+    assert await kept.release(task) == "RequestReceived"
+    assert await kept.release(task) == "ResponseStarted"
+    async with await task as response:
+        assert response.status == 200

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.apiserver.audit.test_auditor import Annotates, Kept, OnlyMaps
+from tests.unit.apiserver.audit.test_auditor import Annotates, Held, Kept, OnlyMaps
 
 from proa.api.core_v1 import ConfigMap
 from proa.api.core_v1.resources import CONFIG_MAPS, NODES
-from proa.apiserver.audit.auditor import Auditor
+from proa.apiserver.audit.auditor import BLOCKING, STRICT, Auditor
 from proa.apiserver.audit.bodies import Bodies
 from proa.apiserver.audit.events import Document
 from proa.apiserver.audit.policy import Policy, Rule
@@ -25,9 +26,9 @@ ROBOT = User("system:serviceaccount:kube-system:robot", groups=("system:authenti
 
 
 class Component:
-    def __init__(self, server: ApiServer, level: str) -> None:
-        self.kept = Kept()
-        policy = Policy(rules=(Rule(level=level, omitStages=("RequestReceived",)),))
+    def __init__(self, server: ApiServer, level: str, kept: Kept | None = None) -> None:
+        self.kept = kept or Kept()
+        policy = Policy(rules=(Rule(level=level, omitStages=() if kept else ("RequestReceived",)),))
         server.install(authorizers=[OnlyMaps()], admission=[Annotates()])
         server.audit(Auditor(policy, [self.kept], Bodies(server.resources), server.config.clock, server.families))
         self.client: Client = server.client_for(ROBOT, "robot")
@@ -98,3 +99,24 @@ async def test_bodies_are_there_at_their_levels(server: ApiServer) -> None:
 
 async def test_a_component_of_an_unaudited_server_is_not_burdened(server: ApiServer) -> None:
     assert type(server.client_for(ROBOT)).__name__ == "InProcessClient"
+
+
+@pytest.mark.parametrize("mode", [BLOCKING, STRICT])
+async def test_a_component_waits_for_its_events_too(server: ApiServer, mode: str) -> None:
+    held = Held(mode)
+    component = Component(server, "Metadata", held)
+    task = asyncio.create_task(component.client.list(CONFIG_MAPS, "default"))
+    assert await held.release(task) == "RequestReceived"
+    assert await held.release(task) == "ResponseComplete"
+    assert (await task).items == []
+
+
+async def test_a_component_may_not_do_what_cannot_be_written_down(server: ApiServer) -> None:
+    held = Held(STRICT)
+    component = Component(server, "Metadata", held)
+    task = asyncio.create_task(component.client.create(CONFIG_MAPS, config_map()))
+    await held.release(task, stored=False)
+    await held.release(task)
+    with pytest.raises(StatusError, match="failed to store audit event"):
+        await task
+    assert server.registry(CONFIG_MAPS).cache.size == 0

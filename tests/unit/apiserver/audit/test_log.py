@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from proa.apiserver.audit.auditor import BATCH, BLOCKING, STRICT
 from proa.apiserver.audit.log import LogBackend, RotatedFile, StandardOutput
 
 
@@ -84,3 +85,33 @@ async def test_the_standard_output_will_do(capfdbinary: pytest.CaptureFixture[by
     backend.write({"a": 1})
     await backend.close()
     assert capfdbinary.readouterr().out == b'{"a":1}\n'
+
+
+class Broken(StandardOutput):
+    def write(self, lines: bytes) -> None:
+        raise OSError("no space")
+
+
+@pytest.mark.parametrize("mode", [BLOCKING, STRICT])
+async def test_who_waits_is_told_when_the_line_is_there(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "audit.log"
+    backend = LogBackend(RotatedFile(path), mode)
+    written = backend.write({"number": 1})
+    assert written is not None
+    assert await written
+    assert json.loads(path.read_text()) == {"number": 1}
+    await backend.close()
+
+
+@pytest.mark.parametrize(("mode", "may_go_on"), [(BLOCKING, True), (STRICT, False)])
+async def test_only_a_strict_log_holds_up_what_it_cannot_write(mode: str, may_go_on: bool) -> None:
+    backend = LogBackend(Broken(), mode)
+    pending = [backend.write({"number": number}) for number in range(3)]
+    assert [await each for each in pending if each is not None] == [may_go_on] * 3
+    await backend.close()
+
+
+async def test_nobody_waits_for_a_log_in_batches(tmp_path: Path) -> None:
+    backend = LogBackend(RotatedFile(tmp_path / "audit.log"), BATCH)
+    assert backend.write({"number": 1}) is None
+    await backend.close()

@@ -14,7 +14,8 @@ from aiohttp import web
 from tests.webhook_server import WebhookServer
 
 from proa.aio.backoff import Backoff
-from proa.apiserver.audit.webhook import Batching, WebhookBackend
+from proa.apiserver.audit.auditor import BLOCKING, STRICT
+from proa.apiserver.audit.webhook import Batching, BlockingWebhookBackend, WebhookBackend
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.identity import LOOPBACK
 from proa.apiserver.services import ServiceResolver
@@ -22,7 +23,7 @@ from proa.apiserver.webhooks.client import WebhookClient
 from proa.apiserver.webhooks.kubeconfig import KubeconfigWebhook
 
 
-def backend(server: ApiServer, folder: Path, hook: WebhookServer, batching: Batching) -> WebhookBackend:
+def receiver(server: ApiServer, folder: Path, hook: WebhookServer) -> tuple[KubeconfigWebhook, WebhookClient]:
     path = folder / "audit.kubeconfig"
     cluster = {"server": f"https://127.0.0.1:{hook.port}/audit", "certificate-authority-data": hook.ca_bundle}
     document = {
@@ -32,7 +33,12 @@ def backend(server: ApiServer, folder: Path, hook: WebhookServer, batching: Batc
     }
     path.write_text(yaml.safe_dump(document))
     client = WebhookClient(ServiceResolver(server.client_for(LOOPBACK), Random(1)))
-    return WebhookBackend(KubeconfigWebhook(path, client, retry=Backoff(base=0.0)), batching, client)
+    return KubeconfigWebhook(path, client, retry=Backoff(base=0.0)), client
+
+
+def backend(server: ApiServer, folder: Path, hook: WebhookServer, batching: Batching) -> WebhookBackend:
+    webhook, client = receiver(server, folder, hook)
+    return WebhookBackend(webhook, batching, client)
 
 
 def sizes(hook: WebhookServer) -> list[int]:
@@ -91,3 +97,24 @@ async def test_a_webhook_that_fails_is_asked_again_and_then_told(
             await webhook.close()
         assert len(hook.seen) == 5
         assert "1 audit events were not sent" in caplog.text
+
+
+async def test_who_waits_is_told_when_the_event_has_arrived(server: ApiServer, tmp_path: Path) -> None:
+    async with WebhookServer({"/audit": lambda events: {}}) as hook:
+        webhook = BlockingWebhookBackend(*receiver(server, tmp_path, hook), BLOCKING)
+        assert await webhook.write({"number": 1})
+        assert sizes(hook) == [1]
+        webhook.write({"number": 2})
+        await webhook.close()
+        assert sizes(hook) == [1, 1]
+
+
+@pytest.mark.parametrize(("mode", "may_go_on"), [(BLOCKING, True), (STRICT, False)])
+async def test_only_a_strict_webhook_holds_up_what_did_not_arrive(
+    server: ApiServer, tmp_path: Path, mode: str, may_go_on: bool
+) -> None:
+    async with WebhookServer({"/audit": lambda events: web.Response(status=500)}) as hook:
+        webhook = BlockingWebhookBackend(*receiver(server, tmp_path, hook), mode)
+        assert await webhook.write({"number": 1}) is may_go_on
+        assert len(hook.seen) == 5
+        await webhook.close()
