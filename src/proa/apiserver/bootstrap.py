@@ -1,11 +1,13 @@
 """What a cluster has before anybody asks: the system namespaces and priority classes, the range of Service addresses,
 and the `kubernetes` Service with its endpoints.
 
-Idempotent: run at every start through the in-process client. Not here: roles (authz.bootstrap), add-ons (cluster).
+Idempotent: run at every start through the in-process client. What does not need each other is written together, so that
+the store commits it in one batch. Not here: roles (authz.bootstrap), add-ons (cluster).
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -35,15 +37,18 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 async def ensure_namespaces(client: Client) -> None:
     """The namespaces every cluster has."""
-    for name in SYSTEM_NAMESPACES:
-        await _ensure(client, NAMESPACES, msgspec.convert({"metadata": {"name": name}}, Namespace))
+    wanted = (msgspec.convert({"metadata": {"name": name}}, Namespace) for name in SYSTEM_NAMESPACES)
+    await asyncio.gather(*(_ensure(client, NAMESPACES, each) for each in wanted))
 
 
 async def ensure_priority_classes(client: Client) -> None:
     """The priority classes of what a cluster cannot do without."""
-    for name, (value, description) in SYSTEM_PRIORITIES.items():
-        document = {"metadata": {"name": name}, "value": value, "description": description}
-        await _ensure(client, PRIORITY_CLASSES, msgspec.convert(document, PriorityClass))
+    documents = (
+        {"metadata": {"name": name}, "value": value, "description": description}
+        for name, (value, description) in SYSTEM_PRIORITIES.items()
+    )
+    wanted = (msgspec.convert(each, PriorityClass) for each in documents)
+    await asyncio.gather(*(_ensure(client, PRIORITY_CLASSES, each) for each in wanted))
 
 
 async def ensure_service_cidr(client: Client, cidr: str, now: str) -> None:
@@ -84,9 +89,11 @@ async def ensure_kubernetes_service(client: Client, cluster_ip: str, address: st
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }
-    await _ensure(client, SERVICES, msgspec.convert(service, Service))
-    await _ensure(client, ENDPOINTS, msgspec.convert(endpoints, Endpoints), "subsets")
-    await _ensure(client, ENDPOINT_SLICES, msgspec.convert(slice_, EndpointSlice), "endpoints", "ports")
+    await asyncio.gather(
+        _ensure(client, SERVICES, msgspec.convert(service, Service)),
+        _ensure(client, ENDPOINTS, msgspec.convert(endpoints, Endpoints), "subsets"),
+        _ensure(client, ENDPOINT_SLICES, msgspec.convert(slice_, EndpointSlice), "endpoints", "ports"),
+    )
 
 
 async def _ensure(client: Client, resource: Resource[T], wanted: T, *fields: str) -> None:

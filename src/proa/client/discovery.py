@@ -6,7 +6,6 @@ For those who must act on everything there is: deleting a namespace, collecting 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -40,12 +39,11 @@ class Served(msgspec.Struct, frozen=True):
         return f"{root}{inner}/{self.plural}" + (f"/{name}" if name else "")
 
 
-@dataclass(frozen=True)
-class Discovery:
+class Discovery(msgspec.Struct, frozen=True):
     """What was found, one version (the preferred) of each resource; and which group versions could not be asked."""
 
     resources: Sequence[Served]
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = msgspec.field(default_factory=dict)
 
     def find(self, api_version: str, kind: str) -> Served | None:
         """The resource of a kind, in whatever version of its group is preferred."""

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -41,14 +40,13 @@ STORY_KEYS = 1000
 STORY_LENGTH = 10
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What controllers are made of: the API, the shared copies of it, events and time."""
 
     client: Client
     informers: Informers
     events: Events
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = msgspec.field(default_factory=SystemClock)
 
     def informer(self, resource: Resource[T]) -> Informer[T]:
         return self.informers.informer(resource)

@@ -8,7 +8,6 @@ A strategy holds only what the declared facts cannot say; a resource without one
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -84,8 +83,7 @@ class ScalePaths(msgspec.Struct, frozen=True):
     selector: str = "spec.selector"
 
 
-@dataclass(frozen=True)
-class Resource(Generic[T]):
+class Resource(msgspec.Struct, Generic[T], frozen=True, eq=False, dict=True):
     """One served resource.
 
     type: its declared Struct. name_rule: 'subdomain' (RFC 1123), 'label', 'label1035', 'path' (RBAC names).
@@ -114,7 +112,7 @@ class Resource(Generic[T]):
     strategy: Strategy | None = None
     has_generation: bool = False
     ttl: float | None = None
-    list_type: ObjectType | None = field(default=None)
+    list_type: ObjectType | None = None
     kind_name: str = ""
     list_kind_name: str = ""
     custom_form: Callable[[], Form] | None = None

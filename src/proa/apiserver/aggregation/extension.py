@@ -8,7 +8,6 @@ from __future__ import annotations
 import ssl
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from string import ascii_letters, digits
 from urllib.parse import quote
 
@@ -88,14 +87,13 @@ class Answer(msgspec.Struct, frozen=True):
     etag: str = ""
 
 
-@dataclass
-class Extensions:
+class Extensions(msgspec.Struct):
     """The way to every extension server. front_proxy: None: they get no proof of who we are."""
 
     resolver: ServiceResolver
     proxy: ReverseProxy
     front_proxy: FrontProxy | None = None
-    _contexts: OrderedDict[tuple[bytes, bool], ssl.SSLContext] = field(default_factory=OrderedDict)
+    _contexts: OrderedDict[tuple[bytes, bool], ssl.SSLContext] = msgspec.field(default_factory=OrderedDict)
 
     async def backend(self, extension: Extension, user: User) -> Backend:
         """An endpoint of it, spoken to in the name of `user`. Raises StatusError."""

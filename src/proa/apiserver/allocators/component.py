@@ -6,7 +6,8 @@ Not here: what any part does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from proa.api.networking_v1.resources import SERVICE_CIDRS
 from proa.apiserver.allocators.ranges import ServiceRanges

@@ -6,7 +6,6 @@ Schemas are only read when a version is first used. Not here: whether names are 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -39,8 +38,7 @@ _GOING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
 _SCALE = Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1", kind="Scale")
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(msgspec.Struct, frozen=True):
     """What a CustomResourceDefinition defines: resources, newest version first, and how each sees what is stored."""
 
     resources: tuple[Resource[Any], ...]

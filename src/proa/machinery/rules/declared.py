@@ -7,7 +7,9 @@ from the limits a schema sets or else from what fits into a request, since costs
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from proa.lang.cel import types
 from proa.lang.cel.cost import Range

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from proa.machinery.declare import UNSET
 
 Document = Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
+class Node(msgspec.Struct, frozen=True, eq=False):
     """One schema. Names are the document's, shortened; None and empty mean unsaid.
 
     additional: the schema of values beyond `properties`; True: anything goes. default: UNSET without one. items: of a
@@ -24,7 +24,7 @@ class Node:
     nullable: bool = False
     default: Any = UNSET
     description: str = ""
-    properties: Mapping[str, Node] = field(default_factory=dict)
+    properties: Mapping[str, Node] = msgspec.field(default_factory=dict)
     additional: Node | bool | None = None
     items: Node | None = None
     required: tuple[str, ...] = ()
