@@ -235,7 +235,9 @@ async def _admitted(plane: ControlPlane, document: Document) -> Attributes:
         "CREATE", CONFIG_MAPS, "", "default", document["metadata"]["name"], document, None, User("u")
     )
     context = PluginContext(plane.client, plane.informers, Random(1), clock=plane.clock, server=plane.server)
-    await ValidatingAdmissionPolicies(context).validate(attributes)
+    waiting = ValidatingAdmissionPolicies(context).validate(attributes)
+    assert waiting is not None
+    await waiting
     return attributes
 
 

@@ -28,7 +28,7 @@ class CertificateRequestMarks:
         marked = (subresource, operation) in (("", "CREATE"), ("status", "UPDATE"))
         return resource.qualified == CERTIFICATE_SIGNING_REQUESTS.qualified and marked
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         document = attributes.document
         assert document is not None
         if attributes.operation == "CREATE":

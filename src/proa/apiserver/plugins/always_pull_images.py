@@ -20,12 +20,12 @@ class AlwaysPullImages(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return resource.qualified == "pods" and not subresource and operation in ("CREATE", "UPDATE")
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         if _has_new_images(attributes):
             for _, holder, field in _pulls(attributes.document):
                 holder[field] = ALWAYS
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         if not _has_new_images(attributes):
             return
         errors = ErrorList()

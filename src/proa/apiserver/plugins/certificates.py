@@ -79,7 +79,7 @@ class CertificateSubjectRestriction(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return (resource.qualified, subresource, operation) == (_REQUESTS, "", "CREATE")
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         if _signer(attributes.document) != _CLIENT_SIGNER:
             return
         try:

@@ -22,7 +22,7 @@ class DefaultIngressClass:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "CREATE" and resource.qualified == "ingresses.networking.k8s.io" and not subresource
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         document = attributes.document
         annotations = document["metadata"].get("annotations") or {}

@@ -19,7 +19,7 @@ class DefaultTolerationSeconds(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation in ("CREATE", "UPDATE") and resource.qualified == "pods" and not subresource
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
         tolerations = spec.get("tolerations") or []

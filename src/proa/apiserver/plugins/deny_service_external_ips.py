@@ -16,7 +16,7 @@ class DenyServiceExternalIPs(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return resource.qualified == "services" and not subresource and operation in ("CREATE", "UPDATE")
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         new, old = (set(dig(each, "spec", "externalIPs") or ()) for each in (attributes.document, attributes.old))
         if new - old:
             raise attributes.forbidden("Use of external IPs is denied by admission control")

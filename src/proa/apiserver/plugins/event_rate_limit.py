@@ -26,7 +26,7 @@ class EventRateLimit:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return resource.kind == "Event" and operation in ("CREATE", "UPDATE") and bool(self._limits)
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         if attributes.dry_run:
             return
         # Every bucket is asked, so that each counts what comes.

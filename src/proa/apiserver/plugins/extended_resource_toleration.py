@@ -17,7 +17,7 @@ class ExtendedResourceToleration(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return resource.qualified == "pods" and not subresource and operation in ("CREATE", "UPDATE")
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
         containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))

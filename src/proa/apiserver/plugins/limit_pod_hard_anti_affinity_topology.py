@@ -19,7 +19,7 @@ class LimitPodHardAntiAffinityTopology(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return resource.qualified == "pods" and not subresource and operation in ("CREATE", "UPDATE")
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         for term in dig(attributes.document, "spec", "affinity", "podAntiAffinity", _REQUIRED) or ():
             key = term.get("topologyKey") or ""
             if key != _HOSTNAME:

@@ -37,7 +37,7 @@ class LimitRanger:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return (resource.qualified, subresource, operation) in _HANDLED
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         document = attributes.document
         assert document is not None
         ranges = self._applying(attributes)
@@ -51,7 +51,7 @@ class LimitRanger:
                 ANNOTATION: f"LimitRanger plugin set: {'; '.join(said)}",
             }
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         ranges = self._applying(attributes)
         if not ranges:
             return

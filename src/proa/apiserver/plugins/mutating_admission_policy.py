@@ -6,7 +6,7 @@ the policies those that want to (reinvocationPolicy IfNeeded) and ran before the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -69,11 +69,12 @@ class MutatingAdmissionPolicies:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return self._policies is not None and operation in ("CREATE", "UPDATE") and self._policies.handles(resource)
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         policies = self._policies
         assert policies is not None
-        if policies.idle or attributes.document is None:
-            return
+        return None if policies.idle or attributes.document is None else self._ask(policies, attributes)
+
+    async def _ask(self, policies: Policies[MutatingPolicy], attributes: Attributes) -> None:
         asked, wrong = await policies.invocations(attributes)
         errors = [
             _Problem(each.policy, each.binding, each.message) for each in wrong if not each.policy.ignores_failure

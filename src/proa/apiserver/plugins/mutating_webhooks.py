@@ -6,6 +6,7 @@ the webhooks those that want to be asked again (reinvocationPolicy IfNeeded) and
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from proa.api.admissionregistration_v1.resources import MUTATING_WEBHOOK_CONFIGU
 from proa.apiserver.admission import Attributes, Operation
 from proa.apiserver.matching import configures_admission
 from proa.apiserver.plugins.context import PluginContext
-from proa.apiserver.webhooks.admission import webhooks_of
+from proa.apiserver.webhooks.admission import Webhooks, webhooks_of
 from proa.apiserver.webhooks.hooks import Hook
 from proa.apiserver.webhooks.mutation import Mutation
 from proa.machinery.resource import Resource
@@ -50,11 +51,12 @@ class MutatingWebhooks:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return self._webhooks is not None and not configures_admission(resource)
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         webhooks = self._webhooks
         assert webhooks is not None
-        if webhooks.hooks.idle:
-            return
+        return None if webhooks.hooks.idle else self._ask(webhooks, attributes)
+
+    async def _ask(self, webhooks: Webhooks, attributes: Attributes) -> None:
         concerns = await webhooks.hooks.concerning(attributes.resource, attributes.subresource, attributes.operation)
         if not concerns:
             return

@@ -27,7 +27,7 @@ class NodeDeclaredFeatureValidator:
         # An ordinary update cannot change anything that needs a feature.
         return (resource.qualified, subresource, operation) == ("pods", "resize", "UPDATE")
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         new, old = attributes.document, attributes.old
         name = dig(new, "spec", "nodeName")
         if new is None or old is None or not name or new["spec"] == old["spec"]:

@@ -82,7 +82,7 @@ class NotImplementedWarnings(Stateless):
         known = resource.qualified in _IDLE or resource.qualified in _POD_TEMPLATES
         return operation in ("CREATE", "UPDATE") and subresource in ("", "ephemeralcontainers") and known
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         resource = attributes.resource.qualified
         if resource in _IDLE and attributes.operation == "CREATE":
             attributes.warnings.append(f"{resource} are not implemented yet: {_IDLE[resource]}")

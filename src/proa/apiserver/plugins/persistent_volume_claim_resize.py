@@ -23,7 +23,7 @@ class PersistentVolumeClaimResize:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "UPDATE" and resource.qualified == "persistentvolumeclaims" and not subresource
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         assert attributes.old is not None
         new, old = attributes.document, attributes.old

@@ -21,7 +21,7 @@ class PodQuality(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "CREATE" and resource.qualified == "pods" and not subresource
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         document = attributes.document
         try:

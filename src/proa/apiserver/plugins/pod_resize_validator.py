@@ -27,7 +27,7 @@ class PodResizeValidator:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return (resource.qualified, subresource, operation) == ("pods", "resize", "UPDATE")
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         name = dig(attributes.document, "spec", "nodeName")
         if not name or dig(attributes.document, "spec") == dig(attributes.old, "spec"):
             return

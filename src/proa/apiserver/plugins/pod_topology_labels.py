@@ -22,7 +22,7 @@ class PodTopologyLabels:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "CREATE" and resource.qualified == "pods" and subresource in ("", "binding")
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         document = attributes.document
         assert document is not None
         if attributes.subresource == "binding":

@@ -65,7 +65,7 @@ class Priority:
                 raise attributes.forbidden(f"{why} computed {value} from the given PriorityClass name")
             spec[field] = value
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> None:
         document = attributes.document
         if document is None or not document.get("globalDefault") or attributes.resource == PODS:
             return

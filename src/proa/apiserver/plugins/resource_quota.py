@@ -9,7 +9,7 @@ behind; the ResourceQuota controller counts anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,13 +58,16 @@ class ResourceQuota:
             and evaluator_of(resource.qualified).handles(operation, subresource)
         )
 
-    async def validate(self, attributes: Attributes) -> None:
-        namespace = attributes.namespace
-        if not self._limited and not self._quotas.by_index(NAMESPACE_INDEX, namespace):
-            return
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
+        if not self._limited and not self._quotas.by_index(NAMESPACE_INDEX, attributes.namespace):
+            return None
         request = _request(attributes)
         if request.old is not None and not request.evaluator.changes(request.subresource, request.new, request.old):
-            return
+            return None
+        return self._charge(attributes, request)
+
+    async def _charge(self, attributes: Attributes, request: Request) -> None:
+        namespace = attributes.namespace
         waiter = _Waiter(attributes, request, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(namespace, []).append(waiter)
         lock = self._deciding.setdefault(namespace, asyncio.Lock())

@@ -5,7 +5,7 @@ Which handlers a node has is the kubelet's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,12 +33,13 @@ class RuntimeClass:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "CREATE" and resource.qualified == "pods" and not subresource
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
         name = spec.get("runtimeClassName")
-        if name is None:
-            return
+        return None if name is None else self._take_over(attributes, spec, name)
+
+    async def _take_over(self, attributes: Attributes, spec: dict[str, Any], name: str) -> None:
         found = await self._class(attributes, name)
         if found.overhead is not None:
             if spec.get("overhead") and not _same(spec["overhead"], found.overhead.podFixed):
@@ -48,12 +49,13 @@ class RuntimeClass:
             _select_nodes(attributes, spec, found.scheduling.nodeSelector)
             _tolerate(spec, found.scheduling.tolerations)
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.document is not None
         spec = attributes.document["spec"]
         name = spec.get("runtimeClassName")
-        if not name and not spec.get("overhead"):
-            return
+        return self._compare(attributes, spec, name) if name or spec.get("overhead") else None
+
+    async def _compare(self, attributes: Attributes, spec: dict[str, Any], name: str | None) -> None:
         found = None if name is None else await self._class(attributes, name)
         if found is None or found.overhead is None:
             if spec.get("overhead"):

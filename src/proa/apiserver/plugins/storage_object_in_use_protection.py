@@ -19,7 +19,7 @@ class StorageObjectInUseProtection(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "CREATE" and resource.qualified in PROTECTION and not subresource
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         meta, finalizer = attributes.document["metadata"], PROTECTION[attributes.resource.qualified]
         finalizers = meta.get("finalizers") or []

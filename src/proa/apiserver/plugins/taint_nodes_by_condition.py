@@ -17,7 +17,7 @@ class TaintNodesByCondition(Stateless):
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return operation == "CREATE" and resource.qualified == "nodes" and not subresource
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         assert attributes.document is not None
         spec = attributes.document.setdefault("spec", {})
         taints = spec.get("taints") or []

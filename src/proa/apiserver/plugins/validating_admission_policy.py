@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +49,12 @@ class ValidatingAdmissionPolicies:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return self._policies is not None and self._policies.handles(resource)
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         policies = self._policies
         assert policies is not None
-        if policies.idle:
-            return
+        return None if policies.idle else self._ask(policies, attributes)
+
+    async def _ask(self, policies: Policies[ValidatingPolicy], attributes: Attributes) -> None:
         asked, wrong = await policies.invocations(attributes)
         if not (asked or wrong):
             return
@@ -61,10 +63,10 @@ class ValidatingAdmissionPolicies:
             if not each.policy.ignores_failure:
                 judgement.deny(each.policy, each.binding, each.message)
         if asked:
-            await self._ask(policies, asked, attributes, judgement)
+            await self._judge(policies, asked, attributes, judgement)
         judgement.close()
 
-    async def _ask(
+    async def _judge(
         self, policies: Policies[ValidatingPolicy], asked: Any, attributes: Attributes, judgement: _Judgement
     ) -> None:
         from proa.apiserver.expressions.decisions import Decisions

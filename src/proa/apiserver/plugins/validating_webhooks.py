@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from proa.api.admissionregistration_v1.resources import VALIDATING_WEBHOOK_CONFIGURATIONS
@@ -25,11 +26,10 @@ class ValidatingWebhooks:
     def handles(self, resource: Resource[Any], subresource: str, operation: Operation) -> bool:
         return self._webhooks is not None and not configures_admission(resource)
 
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         webhooks = self._webhooks
         assert webhooks is not None
-        if not webhooks.hooks.idle:
-            await self._ask(webhooks, attributes)
+        return None if webhooks.hooks.idle else self._ask(webhooks, attributes)
 
     async def _ask(self, webhooks: Webhooks, attributes: Attributes) -> None:
         concerns = await webhooks.hooks.concerning(attributes.resource, attributes.subresource, attributes.operation)

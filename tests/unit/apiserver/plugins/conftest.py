@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from random import Random
 from typing import Any
 
@@ -36,6 +36,12 @@ async def current(context: PluginContext) -> None:
     await context.informers.synced()
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def passed(waiting: Awaitable[None] | None) -> None:
+    """Wait for what a plugin's step waits for."""
+    if waiting is not None:
+        await waiting
 
 
 def made(type: Any, name: str, namespace: str = "", **more: Any) -> Any:

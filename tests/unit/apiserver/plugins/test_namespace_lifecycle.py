@@ -8,7 +8,7 @@ from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.namespace_lifecycle import NamespaceLifecycle
 from proa.machinery.status import StatusError
 
-from .conftest import current, made, write
+from .conftest import current, made, passed, write
 
 
 async def test_nothing_is_made_in_a_namespace_from_the_moment_it_is_deleted(context: PluginContext) -> None:
@@ -16,13 +16,13 @@ async def test_nothing_is_made_in_a_namespace_from_the_moment_it_is_deleted(cont
     await context.client.create(NAMESPACES, made(Namespace, "n", spec={"finalizers": ["kubernetes"]}))
     await current(context)
     attributes = write(CONFIG_MAPS, {"metadata": {"name": "c"}}, namespace="n")
-    await plugin.validate(attributes)
-    await plugin.validate(write(NAMESPACES, None, "DELETE", old={"metadata": {"name": "n"}}, namespace=""))
-    await plugin.validate(attributes)  # something else may still have refused the deletion
+    await passed(plugin.validate(attributes))
+    await passed(plugin.validate(write(NAMESPACES, None, "DELETE", old={"metadata": {"name": "n"}}, namespace="")))
+    await passed(plugin.validate(attributes))  # something else may still have refused the deletion
     await context.client.delete(NAMESPACES, "n")
     for _ in range(2):  # before the informer knows, and after
         with pytest.raises(StatusError, match="because it is being terminated") as caught:
-            await plugin.validate(attributes)
+            await passed(plugin.validate(attributes))
         details = caught.value.status.details
         assert details is not None
         assert [(each.reason, each.field) for each in details.causes] == [
@@ -35,4 +35,4 @@ async def test_nothing_is_made_in_a_namespace_from_the_moment_it_is_deleted(cont
 async def test_some_namespaces_never_end(context: PluginContext, name: str) -> None:
     deletion = write(NAMESPACES, None, "DELETE", old={"metadata": {"name": name}}, namespace="")
     with pytest.raises(StatusError, match="this namespace may not be deleted"):
-        await NamespaceLifecycle(context).validate(deletion)
+        await passed(NamespaceLifecycle(context).validate(deletion))

@@ -21,7 +21,7 @@ from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.node_restriction import NodeRestriction
 from proa.machinery.status import StatusError
 
-from .conftest import current, made, write
+from .conftest import current, made, passed, write
 
 KUBELET = User("system:node:n1", groups=("system:nodes",))
 HERE = {"spec": {"nodeName": "n1"}}
@@ -114,7 +114,7 @@ async def test_a_kubelet_may_not_write_what_is_not_its_nodes(
     request = write(resource, document, operation, old=old, user=KUBELET, subresource=subresource)
     assert plugin.handles(resource, subresource, operation)
     with pytest.raises(StatusError, match=said) as caught:
-        await plugin.validate(request)
+        await passed(plugin.validate(request))
     assert caught.value.code == 403
 
 
@@ -125,7 +125,7 @@ async def test_a_kubelet_makes_mirror_pods_that_refer_to_nothing(context: Plugin
     node = await context.client.create(NODES, made(Node, "n1"))
     owned = meta("p", **MIRROR, ownerReferences=[{**OWNER, "uid": node.metadata.uid}])
     plugin = NodeRestriction(context)
-    await plugin.validate(write(PODS, {**owned, "spec": {"nodeName": "n1", **RUNNING}}, user=KUBELET))
+    await passed(plugin.validate(write(PODS, {**owned, "spec": {"nodeName": "n1", **RUNNING}}, user=KUBELET)))
     for spec, what in (
         ({"serviceAccountName": "a"}, "serviceaccounts"),
         ({"containers": [{"name": "c", "envFrom": [{"secretRef": {"name": "s"}}]}]}, "secrets"),
@@ -137,24 +137,26 @@ async def test_a_kubelet_makes_mirror_pods_that_refer_to_nothing(context: Plugin
     ):
         document = {**owned, "spec": {"nodeName": "n1", **RUNNING, **spec}}
         with pytest.raises(StatusError, match=f"can not create pods that reference {what}"):
-            await plugin.validate(write(PODS, document, user=KUBELET))
+            await passed(plugin.validate(write(PODS, document, user=KUBELET)))
 
 
 async def test_a_kubelet_may_write_its_own(context: PluginContext) -> None:
     plugin = NodeRestriction(context)
     node = meta("n1", labels={"kubernetes.io/hostname": "n1", "node.kubernetes.io/x": "1", "example.com/free": "1"})
-    await plugin.validate(write(NODES, {**node, "spec": {}}, user=KUBELET))
+    await passed(plugin.validate(write(NODES, {**node, "spec": {}}, user=KUBELET)))
     pod = {**meta("p", labels={"a": "b"}), **HERE}
-    await plugin.validate(write(PODS, pod, "UPDATE", old=pod, user=KUBELET, subresource="status"))
-    await plugin.validate(write(LEASES, meta("n1"), user=KUBELET, namespace="kube-node-lease"))
-    await plugin.validate(write(CSI_NODES, meta("n1"), user=KUBELET))
+    await passed(plugin.validate(write(PODS, pod, "UPDATE", old=pod, user=KUBELET, subresource="status")))
+    await passed(plugin.validate(write(LEASES, meta("n1"), user=KUBELET, namespace="kube-node-lease")))
+    await passed(plugin.validate(write(CSI_NODES, meta("n1"), user=KUBELET)))
     claim = {**meta("c", resourceVersion="2"), "status": {"capacity": {"storage": "1"}}}
     old = meta("c", resourceVersion="1")
-    await plugin.validate(write(PERSISTENT_VOLUME_CLAIMS, claim, "UPDATE", old=old, user=KUBELET, subresource="status"))
+    await passed(
+        plugin.validate(write(PERSISTENT_VOLUME_CLAIMS, claim, "UPDATE", old=old, user=KUBELET, subresource="status"))
+    )
 
 
 async def test_nobody_else_is_restricted(context: PluginContext) -> None:
-    await NodeRestriction(context).validate(write(NODES, TAINTED, "UPDATE", old=meta("n1")))
+    await passed(NodeRestriction(context).validate(write(NODES, TAINTED, "UPDATE", old=meta("n1"))))
 
 
 def token(pod: Any, *audiences: str, **reference: Any) -> dict[str, Any]:
@@ -174,7 +176,7 @@ async def test_a_kubelet_gets_tokens_only_for_its_pods_and_their_audiences(conte
     await current(context)
 
     async def ask(document: dict[str, Any]) -> None:
-        await plugin.validate(write(SERVICE_ACCOUNTS, document, user=KUBELET, subresource="token"))
+        await passed(plugin.validate(write(SERVICE_ACCOUNTS, document, user=KUBELET, subresource="token")))
 
     await ask(token(here, "vault"))
     await ask(token(here, "csi"))
@@ -200,6 +202,8 @@ def signing_request(name: str) -> dict[str, Any]:
 
 async def test_a_kubelet_asks_for_certificates_of_its_own_node_only(context: PluginContext) -> None:
     plugin = NodeRestriction(context)
-    await plugin.validate(write(CERTIFICATE_SIGNING_REQUESTS, signing_request("system:node:n1"), user=KUBELET))
+    await passed(plugin.validate(write(CERTIFICATE_SIGNING_REQUESTS, signing_request("system:node:n1"), user=KUBELET)))
     with pytest.raises(StatusError, match="can only create a node CSR with CN=system:node:n1"):
-        await plugin.validate(write(CERTIFICATE_SIGNING_REQUESTS, signing_request("system:node:n2"), user=KUBELET))
+        await passed(
+            plugin.validate(write(CERTIFICATE_SIGNING_REQUESTS, signing_request("system:node:n2"), user=KUBELET))
+        )

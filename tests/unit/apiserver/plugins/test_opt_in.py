@@ -22,7 +22,7 @@ from proa.apiserver.plugins.owner_references_permission_enforcement import Owner
 from proa.apiserver.plugins.pod_node_selector import ANNOTATION, PodNodeSelector
 from proa.machinery.status import StatusError
 
-from .conftest import made, write
+from .conftest import made, passed, write
 
 
 def pod(image: str, policy: str = "IfNotPresent") -> dict[str, Any]:
@@ -34,16 +34,16 @@ def pod(image: str, policy: str = "IfNotPresent") -> dict[str, Any]:
 async def test_every_image_is_pulled_always_and_webhooks_may_not_change_that() -> None:
     attributes = write(PODS, pod("x"))
     with pytest.raises(StatusError, match=r"spec.containers\[0\].imagePullPolicy: Unsupported value"):
-        await AlwaysPullImages().validate(attributes)
-    await AlwaysPullImages().mutate(attributes)
+        await passed(AlwaysPullImages().validate(attributes))
+    await passed(AlwaysPullImages().mutate(attributes))
     assert attributes.document == pod("x", "Always")
-    await AlwaysPullImages().validate(attributes)
+    await passed(AlwaysPullImages().validate(attributes))
 
 
 async def test_a_pod_that_keeps_its_images_keeps_when_it_pulls_them() -> None:
     attributes = write(PODS, pod("x"), "UPDATE", old=pod("x"))
-    await AlwaysPullImages().mutate(attributes)
-    await AlwaysPullImages().validate(attributes)
+    await passed(AlwaysPullImages().mutate(attributes))
+    await passed(AlwaysPullImages().validate(attributes))
     assert attributes.document == pod("x")
 
 
@@ -64,13 +64,13 @@ def test_events_come_no_faster_than_they_may(context: PluginContext, type: str, 
         limits = {"limits": [{"type": type, "qps": 2, "burst": 3}, {"type": "Server", "qps": 99, "burst": 99}]}
         plugin = EventRateLimit(replace(context, clock=clock, configuration={"EventRateLimit": limits}))
         for _ in range(3):
-            await plugin.validate(write(EVENTS, event()))
+            await passed(plugin.validate(write(EVENTS, event())))
         with pytest.raises(StatusError, match=f"limit reached on type {type} for key") as caught:
-            await plugin.validate(write(EVENTS, event()))
+            await passed(plugin.validate(write(EVENTS, event())))
         assert caught.value.code == 429
-        await plugin.validate(other)
+        await passed(plugin.validate(other))
         await clock.advance(0.5)
-        await plugin.validate(write(EVENTS, event()))
+        await passed(plugin.validate(write(EVENTS, event())))
 
     virtual_run(main)
 
@@ -129,9 +129,9 @@ async def test_an_owner_reference_needs_the_rights_to_what_it_does(
     attributes = write(CONFIG_MAPS, new, "CREATE" if old is None else "UPDATE", old=old, user=User("u"))
     if refusal:
         with pytest.raises(StatusError, match=refusal):
-            await plugin.validate(attributes)
+            await passed(plugin.validate(attributes))
     else:
-        await plugin.validate(attributes)
+        await passed(plugin.validate(attributes))
 
 
 async def test_opt_in_plugins_run_only_when_they_are_asked_for(context: PluginContext) -> None:
@@ -144,16 +144,16 @@ async def test_who_asks_for_a_special_resource_tolerates_its_taint() -> None:
     document = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": resources}]}}
     attributes = write(PODS, document)
     for _ in range(2):
-        await ExtendedResourceToleration().mutate(attributes)
+        await passed(ExtendedResourceToleration().mutate(attributes))
     toleration = {"key": "example.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
     assert document["spec"]["tolerations"] == [toleration]
 
 
 async def test_external_addresses_may_stay_and_none_may_come() -> None:
     one = {"metadata": {"name": "s"}, "spec": {"externalIPs": ["10.0.0.1"]}}
-    await DenyServiceExternalIPs().validate(write(SERVICES, one, "UPDATE", old=one))
+    await passed(DenyServiceExternalIPs().validate(write(SERVICES, one, "UPDATE", old=one)))
     with pytest.raises(StatusError, match="Use of external IPs is denied by admission control"):
-        await DenyServiceExternalIPs().validate(write(SERVICES, one))
+        await passed(DenyServiceExternalIPs().validate(write(SERVICES, one)))
 
 
 async def test_pods_keep_each_other_off_single_nodes_only() -> None:
@@ -162,21 +162,21 @@ async def test_pods_keep_each_other_off_single_nodes_only() -> None:
         affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
         return {"metadata": {"name": "p"}, "spec": {"affinity": affinity}}
 
-    await LimitPodHardAntiAffinityTopology().validate(write(PODS, document("kubernetes.io/hostname")))
+    await passed(LimitPodHardAntiAffinityTopology().validate(write(PODS, document("kubernetes.io/hostname"))))
     with pytest.raises(StatusError, match=r"has TopologyKey zone but only key kubernetes.io/hostname is allowed"):
-        await LimitPodHardAntiAffinityTopology().validate(write(PODS, document("zone")))
+        await passed(LimitPodHardAntiAffinityTopology().validate(write(PODS, document("zone"))))
 
 
 async def test_a_namespace_must_exist_or_is_made(context: PluginContext) -> None:
     attributes = write(CONFIG_MAPS, {"metadata": {"name": "c"}}, namespace="new")
     with pytest.raises(StatusError, match='namespaces "new" not found'):
-        await NamespaceExists(context).validate(attributes)
-    await NamespaceAutoProvision(context).mutate(replace(attributes, dry_run=True))
+        await passed(NamespaceExists(context).validate(attributes))
+    await passed(NamespaceAutoProvision(context).mutate(replace(attributes, dry_run=True)))
     with pytest.raises(StatusError, match='namespaces "new" not found'):
-        await NamespaceExists(context).validate(attributes)
+        await passed(NamespaceExists(context).validate(attributes))
     for _ in range(2):
-        await NamespaceAutoProvision(context).mutate(attributes)
-    await NamespaceExists(context).validate(attributes)
+        await passed(NamespaceAutoProvision(context).mutate(attributes))
+    await passed(NamespaceExists(context).validate(attributes))
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ async def test_a_namespace_says_on_which_nodes_its_pods_run(
     attributes = write(PODS, {"metadata": {"name": "p"}, "spec": {"nodeSelector": dict(asked)}}, namespace="limited")
 
     async def admit() -> None:
-        await plugin.mutate(attributes)
-        await plugin.validate(attributes)
+        await passed(plugin.mutate(attributes))
+        await passed(plugin.validate(attributes))
 
     if refusal:
         with pytest.raises(StatusError, match=refusal):

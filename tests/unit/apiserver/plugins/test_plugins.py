@@ -18,6 +18,8 @@ from proa.apiserver.plugins.taint_nodes_by_condition import TaintNodesByConditio
 from proa.client.informer import Informers
 from proa.machinery.resource import Resource
 
+from .conftest import passed
+
 ADMIN = User("admin", groups=("system:masters",))
 KUBELET = User("system:node:n1", groups=("system:nodes",))
 
@@ -37,9 +39,9 @@ def attributes(
 
 async def test_a_pod_tolerates_a_lost_node_for_five_minutes_unless_it_says_how_long() -> None:
     pod: dict[str, Any] = {"spec": {"tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}]}}
-    await DefaultTolerationSeconds().mutate(attributes(PODS, pod))
+    await passed(DefaultTolerationSeconds().mutate(attributes(PODS, pod)))
     assert [each.get("tolerationSeconds") for each in pod["spec"]["tolerations"]] == [None, 300]
-    await DefaultTolerationSeconds().mutate(attributes(PODS, pod))
+    await passed(DefaultTolerationSeconds().mutate(attributes(PODS, pod)))
     assert len(pod["spec"]["tolerations"]) == 2
 
 
@@ -51,33 +53,33 @@ def test_a_changed_pod_keeps_tolerating_a_lost_node(operation: Operation, handle
 
 async def test_a_new_node_is_tainted_until_it_is_ready() -> None:
     node: dict[str, Any] = {"spec": {}}
-    await TaintNodesByCondition().mutate(attributes(NODES, node))
+    await passed(TaintNodesByCondition().mutate(attributes(NODES, node)))
     assert node["spec"]["taints"] == [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
 
 
 async def test_a_new_pod_has_its_quality_of_service_class() -> None:
     container = {"name": "a", "image": "x", "resources": {"limits": {"cpu": "1", "memory": "1Mi"}}}
     pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"containers": [container]}, "status": {"phase": "P"}}
-    await PodQuality().mutate(attributes(PODS, pod))
+    await passed(PodQuality().mutate(attributes(PODS, pod)))
     assert pod["status"] == {"phase": "P", "qosClass": "Guaranteed"}
 
 
 async def test_a_malformed_quantity_is_left_to_validation() -> None:
     container = {"name": "a", "image": "x", "resources": {"limits": {"cpu": "much"}}}
     pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"containers": [container]}}
-    await PodQuality().mutate(attributes(PODS, pod))
+    await passed(PodQuality().mutate(attributes(PODS, pod)))
     assert "status" not in pod
 
 
 async def test_a_pod_without_containers_is_left_to_validation() -> None:
     pod: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {}}
-    await PodQuality().mutate(attributes(PODS, pod))
+    await passed(PodQuality().mutate(attributes(PODS, pod)))
     assert pod["status"] == {"qosClass": "BestEffort"}
 
 
 async def test_what_nothing_acts_on_is_accepted_with_a_warning() -> None:
     request = attributes(STATEFUL_SETS, {"spec": {"template": {"spec": {}}}})
-    await NotImplementedWarnings().validate(request)
+    await passed(NotImplementedWarnings().validate(request))
     assert request.warnings == ["statefulsets.apps are not implemented yet: no controller makes its pods"]
 
 
@@ -85,12 +87,12 @@ async def test_a_field_that_is_ignored_is_warned_about_once() -> None:
     spec = {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}}
     document = {"spec": {"template": {"spec": spec}}}
     request = attributes(DEPLOYMENTS, document)
-    await NotImplementedWarnings().validate(request)
+    await passed(NotImplementedWarnings().validate(request))
     assert request.warnings == [
         "spec.template.spec.affinity.podAntiAffinity is not implemented yet: the scheduler ignores it"
     ]
     unchanged = attributes(DEPLOYMENTS, document, "UPDATE", old=document)
-    await NotImplementedWarnings().validate(unchanged)
+    await passed(NotImplementedWarnings().validate(unchanged))
     assert unchanged.warnings == []
 
 
@@ -119,10 +121,10 @@ def alone(**fields: Any) -> dict[str, Any]:
 )  # fmt: skip
 async def test_what_nodes_and_the_scheduler_ignore_of_a_pod_is_warned_about(spec: dict[str, Any], warned: str) -> None:
     request = attributes(PODS, {"spec": spec})
-    await NotImplementedWarnings().validate(request)
+    await passed(NotImplementedWarnings().validate(request))
     assert [each.partition(" is not implemented yet: ")[0] for each in request.warnings] == [f"spec.{warned}"]
     unchanged = attributes(PODS, {"spec": spec}, "UPDATE", old={"spec": spec})
-    await NotImplementedWarnings().validate(unchanged)
+    await passed(NotImplementedWarnings().validate(unchanged))
     assert unchanged.warnings == []
 
 
@@ -131,7 +133,7 @@ async def test_what_containers_said_before_is_not_warned_about_again_when_they_m
     old = {"spec": {"containers": [ignoring, {"name": "b", "env": [FILE_KEY]}]}}
     new = {"spec": {"containers": [{"name": "c"}, {"name": "b", "startupProbe": GRPC, "env": [changed]}, ignoring]}}
     request = attributes(PODS, new, "UPDATE", old=old)
-    await NotImplementedWarnings().validate(request)
+    await passed(NotImplementedWarnings().validate(request))
     assert [each.partition(" is not implemented yet: ")[0] for each in request.warnings] == [
         "spec.containers[1].startupProbe.grpc"
     ]
@@ -140,7 +142,7 @@ async def test_what_containers_said_before_is_not_warned_about_again_when_they_m
 @pytest.mark.parametrize(("users", "warned"), [(True, 0), (False, 1)])
 async def test_a_pod_that_wants_users_of_its_own_is_warned_that_it_has_none(users: bool, warned: int) -> None:
     request = attributes(PODS, {"spec": {"hostUsers": users, "securityContext": {}, "affinity": {"podAffinity": {}}}})
-    await NotImplementedWarnings().validate(request)
+    await passed(NotImplementedWarnings().validate(request))
     assert len(request.warnings) == warned
 
 
@@ -150,7 +152,7 @@ async def test_what_containers_can_say_is_accepted_in_silence() -> None:
     variables = [{"name": "B", "value": "b"}, {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
     spec = alone(env=variables, livenessProbe=probe, restartPolicyRules=rules, securityContext={"runAsUser": 1})
     request = attributes(PODS, {"spec": spec})
-    await NotImplementedWarnings().validate(request)
+    await passed(NotImplementedWarnings().validate(request))
     assert request.warnings == []
 
 
@@ -159,7 +161,7 @@ async def test_an_ephemeral_container_is_warned_about_when_it_comes() -> None:
     old = {"spec": alone(env=[FILE_KEY])}
     new = {"spec": {**old["spec"], "ephemeralContainers": [{"name": "e", "env": [FILE_KEY]}]}}
     request = attributes(PODS, new, "UPDATE", old=old, subresource="ephemeralcontainers")
-    await NotImplementedWarnings().validate(request)
+    await passed(NotImplementedWarnings().validate(request))
     assert request.warnings == [
         "spec.ephemeralContainers[0].env[0].valueFrom.fileKeyRef is not implemented yet: the variable is not set"
     ]

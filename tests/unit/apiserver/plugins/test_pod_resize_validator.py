@@ -11,7 +11,7 @@ from proa.apiserver.plugins.node_declared_feature_validator import NodeDeclaredF
 from proa.apiserver.plugins.pod_resize_validator import PodResizeValidator
 from proa.machinery.status import StatusError
 
-from .conftest import current, made, write
+from .conftest import current, made, passed, write
 
 
 def pod(cpu: str, node: str = "n") -> dict[str, Any]:
@@ -40,10 +40,10 @@ async def test_a_pod_is_not_resized_beyond_its_node(
     await current(context)
     attributes = write(PODS, pod(cpu, node), "UPDATE", old=pod("1", node), subresource="resize")
     if not said:
-        await plugin.validate(attributes)
+        await passed(plugin.validate(attributes))
         return
     with pytest.raises(StatusError, match=said) as caught:
-        await plugin.validate(attributes)
+        await passed(plugin.validate(attributes))
     details = caught.value.status.details
     assert details is not None
     assert [each.reason for each in details.causes] == ([reason] if reason else [])
@@ -64,10 +64,10 @@ async def test_a_pod_is_not_changed_into_what_its_node_cannot_do(context: Plugin
     status = {"status": {"declaredFeatures": [feature] if declared else []}}
     await context.client.patch(NODES, "n", "", status, type="merge", subresource="status")
     await current(context)
-    await plugin.validate(write(PODS, pod("2"), "UPDATE", old=pod("1"), subresource="resize"))
+    await passed(plugin.validate(write(PODS, pod("2"), "UPDATE", old=pod("1"), subresource="resize")))
     attributes = write(PODS, with_init("2"), "UPDATE", old=with_init("1"), subresource="resize")
     if declared:
-        await plugin.validate(attributes)
+        await passed(plugin.validate(attributes))
     else:
         with pytest.raises(StatusError, match=f'requires features {feature} which are not available on node "n"'):
-            await plugin.validate(attributes)
+            await passed(plugin.validate(attributes))

@@ -13,7 +13,7 @@ from proa.apiserver.plugins.context import ConfigurationError, PluginContext
 from proa.apiserver.plugins.pod_security import PodSecurity
 from proa.machinery.status import StatusError
 
-from .conftest import current, made, write
+from .conftest import current, made, passed, write
 
 PREFIX = "pod-security.kubernetes.io/"
 SPEC = {"containers": [{"name": "c", "image": "x"}], "hostPID": True}
@@ -38,7 +38,7 @@ async def plugin(context: PluginContext, name: str = "ns", **modes: str) -> PodS
 async def test_a_violation_is_refused_audited_and_warned_of_as_the_labels_say(context: PluginContext) -> None:
     security = await plugin(context, audit="baseline", warn="baseline")
     attributes = write(PODS, pod(), namespace="ns")
-    await security.validate(attributes)
+    await passed(security.validate(attributes))
     said = 'would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)'
     assert attributes.warnings == [said]
     assert attributes.annotations == {
@@ -48,7 +48,7 @@ async def test_a_violation_is_refused_audited_and_warned_of_as_the_labels_say(co
     security = await plugin(context, "strict", enforce="baseline")
     attributes = write(PODS, pod(), namespace="strict")
     with pytest.raises(StatusError, match='violates PodSecurity "baseline:latest": host namespaces'):
-        await security.validate(attributes)
+        await passed(security.validate(attributes))
     assert attributes.warnings == []
 
 
@@ -56,20 +56,22 @@ async def test_of_a_template_it_is_warned_and_nothing_is_refused(context: Plugin
     security = await plugin(context, enforce="baseline")
     document = {"metadata": {"name": "d"}, "spec": {"template": {"spec": SPEC}}}
     attributes = write(DEPLOYMENTS, document, namespace="ns")
-    await security.validate(attributes)
+    await passed(security.validate(attributes))
     assert attributes.warnings == ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)']
 
 
 async def test_an_update_counts_only_if_it_changes_what_runs(context: PluginContext) -> None:
     security = await plugin(context, enforce="baseline")
-    await security.validate(write(PODS, pod(), "UPDATE", old=pod(), namespace="ns"))
+    await passed(security.validate(write(PODS, pod(), "UPDATE", old=pod(), namespace="ns")))
     other = pod(containers=[{"name": "c", "image": "other"}])
     with pytest.raises(StatusError, match="violates PodSecurity"):
-        await security.validate(write(PODS, other, "UPDATE", old=pod(), namespace="ns"))
+        await passed(security.validate(write(PODS, other, "UPDATE", old=pod(), namespace="ns")))
     debugged = pod(ephemeralContainers=[{"name": "e", "image": "x"}])
     with pytest.raises(StatusError, match="violates PodSecurity"):
-        await security.validate(
-            write(PODS, debugged, "UPDATE", old=pod(), subresource="ephemeralcontainers", namespace="ns")
+        await passed(
+            security.validate(
+                write(PODS, debugged, "UPDATE", old=pod(), subresource="ephemeralcontainers", namespace="ns")
+            )
         )
 
 
@@ -81,13 +83,13 @@ async def test_who_makes_a_namespace_stricter_is_told_of_the_pods_that_violate_i
     await current(context)
     new = {"metadata": {"name": "ns", "labels": labels(enforce="baseline")}}
     attributes = write(NAMESPACES, new, "UPDATE", old={"metadata": {"name": "ns"}})
-    await security.validate(attributes)
+    await passed(security.validate(attributes))
     assert attributes.warnings == [
         'existing pods in namespace "ns" violate the new PodSecurity enforce level "baseline:latest"',
         "a (and 2 other pods): host namespaces",
     ]
     relaxed = write(NAMESPACES, {"metadata": {"name": "ns"}}, "UPDATE", old=new)
-    await security.validate(relaxed)
+    await passed(security.validate(relaxed))
     assert relaxed.warnings == []
 
 
@@ -95,10 +97,10 @@ async def test_a_namespaces_labels_must_make_sense_when_they_are_changed(context
     security = PodSecurity(context)
     odd = {"metadata": {"name": "ns", "labels": labels(warn="loud")}}
     with pytest.raises(StatusError, match="must be one of privileged, baseline, restricted") as caught:
-        await security.validate(write(NAMESPACES, odd))
+        await passed(security.validate(write(NAMESPACES, odd)))
     assert caught.value.code == 422
     more = {"metadata": {"name": "ns", "labels": {**labels(warn="loud"), "a": "b"}}}
-    await security.validate(write(NAMESPACES, more, "UPDATE", old=odd))
+    await passed(security.validate(write(NAMESPACES, more, "UPDATE", old=odd)))
 
 
 async def test_defaults_and_exemptions_come_from_the_configuration(context: PluginContext) -> None:
@@ -106,13 +108,13 @@ async def test_defaults_and_exemptions_come_from_the_configuration(context: Plug
     document = {"defaults": {"enforce": "baseline", "enforce-version": "v1.30"}, "exemptions": exempt}
     security = await plugin(replace(context, configuration={"PodSecurity": document}))
     with pytest.raises(StatusError, match=r'violates PodSecurity "baseline:v1.30"'):
-        await security.validate(write(PODS, pod(), namespace="ns"))
+        await passed(security.validate(write(PODS, pod(), namespace="ns")))
     for attributes, why in (
         (write(PODS, pod(), namespace="free"), "namespace"),
         (write(PODS, pod(), namespace="ns", user=User("root")), "user"),
         (write(PODS, pod(runtimeClassName="vm"), namespace="ns"), "runtimeClass"),
     ):
-        await security.validate(attributes)
+        await passed(security.validate(attributes))
         assert attributes.annotations == {PREFIX + "exempt": why}
     with pytest.raises(ConfigurationError, match=r"defaults.warn: 'loud' must be one of"):
         PodSecurity(replace(context, configuration={"PodSecurity": {"defaults": {"warn": "loud"}}}))

@@ -11,12 +11,12 @@ from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.priority import Priority
 from proa.machinery.status import StatusError
 
-from .conftest import current, made, write
+from .conftest import current, made, passed, write
 
 
 async def given(plugin: Priority, **spec: Any) -> tuple[int, str, str | None]:
     """The priority, the preemption policy and the class of a pod that says this."""
-    await plugin.mutate(write(PODS, {"metadata": {"name": "p"}, "spec": spec}))
+    await passed(plugin.mutate(write(PODS, {"metadata": {"name": "p"}, "spec": spec})))
     return spec["priority"], spec["preemptionPolicy"], spec.get("priorityClassName")
 
 

@@ -12,7 +12,7 @@ from proa.apiserver.plugins.context import ConfigurationError, PluginContext
 from proa.apiserver.plugins.resource_quota import ResourceQuota
 from proa.machinery.status import StatusError
 
-from .conftest import current, made, write
+from .conftest import current, made, passed, write
 
 
 async def quota(context: PluginContext, hard: dict[str, str], name: str = "q") -> None:
@@ -35,7 +35,8 @@ async def test_many_requests_at_once_are_decided_together(context: PluginContext
     plugin = ResourceQuota(context)
     await quota(context, {"configmaps": "30"})
     before = int((await context.client.get(RESOURCE_QUOTAS, "q", "default")).metadata.resourceVersion)
-    outcomes = await asyncio.gather(*(plugin.validate(config_map(n)) for n in range(50)), return_exceptions=True)
+    charges = [passed(plugin.validate(config_map(number))) for number in range(50)]
+    outcomes = await asyncio.gather(*charges, return_exceptions=True)
     assert outcomes.count(None) == 30
     assert await used(context) == {"configmaps": "30"}
     writes = int((await context.client.get(RESOURCE_QUOTAS, "q", "default")).metadata.resourceVersion) - before
@@ -60,10 +61,10 @@ async def test_who_changed_the_quota_meanwhile_is_not_overruled(context: PluginC
     status = {"status": {"used": {"configmaps": "4"}}}
     # The plugin's copy does not know this yet.
     await context.client.patch(RESOURCE_QUOTAS, "q", "default", status, type="merge", subresource="status")
-    await plugin.validate(config_map())
+    await passed(plugin.validate(config_map()))
     assert await used(context) == {"configmaps": "5"}
     with pytest.raises(StatusError, match="exceeded quota: q, requested: configmaps=1, used: configmaps=5"):
-        await plugin.validate(config_map(1))
+        await passed(plugin.validate(config_map(1)))
 
 
 async def test_what_the_configuration_limits_needs_a_quota_that_covers_it(context: PluginContext) -> None:
@@ -72,10 +73,10 @@ async def test_what_the_configuration_limits_needs_a_quota_that_covers_it(contex
     plugin = ResourceQuota(replace(context, configuration={"ResourceQuota": limited}))
     await current(context)
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
-    await plugin.validate(write(PODS, pod))
+    await passed(plugin.validate(write(PODS, pod)))
     pod["spec"]["priorityClassName"] = "top"  # type: ignore[index]
     with pytest.raises(StatusError, match="insufficient quota to match these scopes"):
-        await plugin.validate(write(PODS, pod))
+        await passed(plugin.validate(write(PODS, pod)))
 
 
 @pytest.mark.parametrize("wrong", [{"matchScopes": []}, {"resource": "pods", "matchScopes": [{"nonsense": 1}]}])

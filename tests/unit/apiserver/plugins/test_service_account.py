@@ -10,7 +10,7 @@ from proa.apiserver.plugins.context import PluginContext
 from proa.apiserver.plugins.service_account import ENFORCE, ServiceAccount
 from proa.machinery.status import StatusError
 
-from .conftest import made, write
+from .conftest import made, passed, write
 
 MIRROR = {"kubernetes.io/config.mirror": "x"}
 
@@ -35,9 +35,9 @@ def pod(annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any
 async def test_a_mirror_pod_uses_nothing_of_the_api(context: PluginContext, spec: dict[str, Any], said: str) -> None:
     plugin = ServiceAccount(context)
     attributes = write(PODS, pod(MIRROR, **spec))
-    await plugin.mutate(attributes)
+    await passed(plugin.mutate(attributes))
     with pytest.raises(StatusError, match=said):
-        await plugin.validate(attributes)
+        await passed(plugin.validate(attributes))
 
 
 SECRET_ENV = [{"name": "E", "valueFrom": {"secretKeyRef": {"name": "other", "key": "k"}}}]
@@ -71,18 +71,18 @@ async def test_an_account_may_limit_its_pods_to_the_secrets_it_names(
     await context.client.create(SERVICE_ACCOUNTS, made(Account, "limited", "default", metadata=limits, **names))
     plugin = ServiceAccount(context)
     attributes = write(PODS, pod(serviceAccountName="limited", **spec))
-    await plugin.mutate(attributes)
+    await passed(plugin.mutate(attributes))
     if said:
         with pytest.raises(StatusError, match=said):
-            await plugin.validate(attributes)
+            await passed(plugin.validate(attributes))
     else:
-        await plugin.validate(attributes)
+        await passed(plugin.validate(attributes))
     debugger = [{"name": "e", "image": "x", "env": SECRET_ENV}]
     debugged = pod(serviceAccountName="limited", ephemeralContainers=debugger, **spec)
     with pytest.raises(StatusError, match="ephemeral container e with envVar E"):
-        await plugin.validate(write(PODS, debugged, "UPDATE", old=pod(), subresource="ephemeralcontainers"))
+        await passed(plugin.validate(write(PODS, debugged, "UPDATE", old=pod(), subresource="ephemeralcontainers")))
 
 
 async def test_what_took_the_account_away_is_noticed(context: PluginContext) -> None:
     with pytest.raises(StatusError, match="no service account specified for pod default/p"):
-        await ServiceAccount(context).validate(write(PODS, pod()))
+        await passed(ServiceAccount(context).validate(write(PODS, pod())))
