@@ -84,6 +84,11 @@ class ListSchema:
     merge: tuple[str, ...] = ()
     key: str = ""
 
+    @cached_property
+    def element(self) -> Property:
+        """An item as a field, which has no name."""
+        return Property("", self.item)
+
 
 @dataclass(frozen=True, eq=False)
 class MapSchema:
@@ -93,8 +98,7 @@ class MapSchema:
     type: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Property:
+class Property(msgspec.Struct, frozen=True, eq=False):
     """One field of an object. name: on the wire. facts: as declared. nullable: a Go pointer (absent differs from
     zero). always: written even when empty. attribute: of the declared Struct, '' for a schema made by hand."""
 
