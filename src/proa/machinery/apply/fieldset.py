@@ -116,13 +116,16 @@ def property_of(schema: Schema, name: str) -> Property:
     return Property(name, schema.value if isinstance(schema, MapSchema) else ANY)
 
 
+_WITH_FIELDS = (ObjectSchema, MapSchema, AnySchema)
+
+
 def is_granular(value: Any, field: Property) -> bool:
     """Whether fields inside `value` are owned one by one. Untyped objects are granular, untyped lists atomic."""
     if field.map_type == "atomic":
         return False
     schema = field.schema
     if isinstance(value, dict):
-        return isinstance(schema, ObjectSchema | MapSchema | AnySchema)
+        return isinstance(schema, _WITH_FIELDS)
     return isinstance(value, list) and isinstance(schema, ListSchema) and schema.type in ("map", "set")
 
 
@@ -155,8 +158,7 @@ def children(value: Any, schema: Schema) -> dict[str, tuple[Any, Property]]:
     if isinstance(value, dict):
         return {f"f:{name}": (each, property_of(schema, name)) for name, each in value.items()}
     assert isinstance(schema, ListSchema)
-    item = Property("", schema.item)
-    return {element_key(each, schema): (each, item) for each in value}
+    return {element_key(each, schema): (each, schema.element) for each in value}
 
 
 def fields_of(value: Any, field: Property) -> dict[str, Any]:
@@ -172,39 +174,54 @@ def fields_of(value: Any, field: Property) -> dict[str, Any]:
 
 
 def changes(old: Any, new: Any, field: Property) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(added or modified, removed) members between two values of one field; `{}` when the same.
+    """(added or modified, removed) members between two values of one granular field; `{}` when the same.
 
     What Go always writes is always there: it neither comes nor goes, only what is in it does.
     """
-    before = children(old, field.schema)
-    after = children(new, field.schema)
-    removed = _only_in(before, after)
-    written = _only_in(after, before)
-    for name, (value, below) in after.items():
+    schema = field.schema
+    if isinstance(new, dict):
+        return _changes(old, new, "f:", lambda name: property_of(schema, name))
+    assert isinstance(schema, ListSchema)
+    before = {element_key(each, schema): each for each in old}
+    after = {element_key(each, schema): each for each in new}
+    return _changes(before, after, "", lambda key: schema.element)
+
+
+_Fields = Callable[[str], Property]
+"""What is known of a part, by its name. Asked only of parts that differ: nearly all are the same."""
+
+
+def _changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], prefix: str, field_of: _Fields
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    removed = _only_in(before, after, prefix, field_of)
+    written = _only_in(after, before, prefix, field_of)
+    for name, value in after.items():
         if name not in before:
             continue
-        previous = before[name][0]
+        previous = before[name]
         if previous is value or previous == value:
             continue
+        below = field_of(name)
         if is_granular(value, below) and is_granular(previous, below):
             inner_written, inner_removed = changes(previous, value, below)
             if inner_written:
-                written[name] = inner_written
+                written[prefix + name] = inner_written
             if inner_removed:
-                removed[name] = inner_removed
+                removed[prefix + name] = inner_removed
         else:
-            written[name] = {}
+            written[prefix + name] = {}
     return written, removed
 
 
-def _only_in(these: Mapping[str, tuple[Any, Property]], those: Mapping[str, Any]) -> dict[str, Any]:
+def _only_in(these: Mapping[str, Any], those: Mapping[str, Any], prefix: str, field_of: _Fields) -> dict[str, Any]:
     """The members of what came, or went, whole."""
     found: dict[str, Any] = {}
-    for name, (value, field) in these.items():
+    for name, value in these.items():
         if name not in those:
-            members = _newcomer(field)(value)
+            members = _newcomer(field_of(name))(value)
             if members is not None:
-                found[name] = members
+                found[prefix + name] = members
     return found
 
 
@@ -248,7 +265,7 @@ def _visitor(field: Property) -> _Visitor | None:
         case MapSchema() as schema:
             return _map_visitor(_visitor(Property("", schema.value)))
         case ListSchema(type="map" | "set") as schema:
-            return _list_visitor(schema, _visitor(Property("", schema.item)))
+            return _list_visitor(schema, _visitor(schema.element))
         case AnySchema():
             return _untyped
         case _:
@@ -259,6 +276,7 @@ _Newcomer = Callable[[Any], dict[str, Any] | None]
 """A value that was not there to its set; None where it says no more than its absence did."""
 
 
+@lru_cache(maxsize=1024)
 def _newcomer(field: Property) -> _Newcomer:
     visit = _visitor(field)
     empty = _empty_value(field)
@@ -367,6 +385,5 @@ def _filtered(value: Any, schema: Schema, kept: Callable[[str, Any, Property], t
                 result[name] = left
         return result
     assert isinstance(schema, ListSchema)
-    item = Property("", schema.item)
-    pairs = (kept(element_key(each, schema), each, item) for each in value)
+    pairs = (kept(element_key(each, schema), each, schema.element) for each in value)
     return [left for keep, left in pairs if keep]

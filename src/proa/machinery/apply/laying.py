@@ -50,7 +50,7 @@ def _undeclared(value: Any, field: Property, path: str) -> list[str]:
         below = [_undeclared(each, property_of(schema, name), f"{path}.{name}") for name, each in value.items()]
         return own + [each for found in below for each in found]
     if isinstance(value, list) and isinstance(schema, ListSchema):
-        item = Property("", schema.item)
+        item = schema.element
         return [each for place, one in enumerate(value) for each in _undeclared(one, item, f"{path}[{place}]")]
     return []
 
@@ -61,7 +61,7 @@ def _atomics(value: Any, field: Property, path: str) -> list[str]:
         for name, each in value.items():
             found += _atomics(each, property_of(field.schema, name), f"{path}.{name}")
     elif isinstance(value, list) and isinstance(field.schema, ListSchema):
-        item = Property("", field.schema.item)
+        item = field.schema.element
         for place, each in enumerate(value):
             found += _atomics(each, item, f"{path}[{place}]")
     return found

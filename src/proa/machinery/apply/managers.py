@@ -178,6 +178,8 @@ def track_update(
 
 def _capped(entries: Sequence[_Entry]) -> Sequence[_Entry]:
     """At most so many update managers; the oldest beyond that become one."""
+    if len(entries) <= MAX_UPDATE_MANAGERS:
+        return entries
     updates = sorted((each for each in entries if each.writer.operation == UPDATE), key=lambda each: each.writer.time)
     excess = len(updates) - MAX_UPDATE_MANAGERS
     if excess <= 0:

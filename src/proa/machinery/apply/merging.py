@@ -24,7 +24,7 @@ def merged(live: Any, applied: Any, field: Property) -> Any:
 def _merged_list(live: list[Any], applied: list[Any], schema: ListSchema) -> list[Any]:
     """Both lists are walked side by side. Elements that only `live` has keep their place among the others; shared ones
     come in the applied order."""
-    item = Property("", schema.item)
+    item = schema.element
     left, right = [element_key(each, schema) for each in live], [element_key(each, schema) for each in applied]
     stored: dict[str, Any] = {}
     for key, value in zip(left, live, strict=True):

@@ -48,7 +48,7 @@ def _with_named(fields: FieldSet, field: Property) -> FieldSet:
             found[name] = below
             continue
         if isinstance(schema, ListSchema):
-            inner = _with_named(below, Property("", schema.item))
+            inner = _with_named(below, schema.element)
         else:
             inner = _with_named(below, property_of(schema, name.removeprefix("f:")))
         found[name] = {MEMBER: {}, **inner} if name.removeprefix("f:") in known else inner
