@@ -119,14 +119,15 @@ class Preparation:
         self._raise(document, errors)
         return Encoded(self._form.encode(typed), typed)
 
-    def update(self, document: Document, old: Document, old_typed: Any) -> Encoded:
-        """A changed object as it is stored. Raises StatusError 422."""
+    def update(self, document: Document, old: Document, old_typed: Any, options: WriteOptions) -> Encoded:
+        """A changed object as it is stored; the client is warned of what is wrong as it was. Raises StatusError 422."""
         typed = self._form.typed(document)
         errors = ErrorList()
         self._validate(document, typed, errors, old)
         validate_object_meta_update(typed.metadata, old_typed.metadata, errors)
         self._strategy.validate_update(typed, old_typed, errors)
         self._raise(document, errors)
+        options.warnings += map(str, errors.tolerated)
         return Encoded(self._form.encode(typed), typed)
 
     def warnings(self, new: Any, old: Any = None, subresource: str = "") -> list[str]:

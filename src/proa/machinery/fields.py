@@ -152,10 +152,19 @@ class ErrorList(list[FieldError]):
     A list of its own kind and no wrapper of one: every write makes one, and nearly all stay empty.
     """
 
-    __slots__ = ()
+    __slots__ = ("_tolerated",)
 
     def add(self, error: FieldError) -> None:
         self.append(error)
+
+    def tolerate(self, *errors: FieldError) -> None:
+        """What is wrong and may stay, since it was so before: no error of the list, but the client is warned of it."""
+        self._tolerated = (*self.tolerated, *errors)
+
+    @property
+    def tolerated(self) -> tuple[FieldError, ...]:
+        found: tuple[FieldError, ...] = getattr(self, "_tolerated", ())
+        return found
 
     def required(self, path: Path, detail: str = "") -> None:
         """A value must be given (an empty string, list or null is not one)."""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proa.machinery.fields import ROOT, ErrorList, Path, quoted
+from proa.machinery.fields import ROOT, ErrorList, FieldError, Path, quoted
 
 
 def test_a_path_shows_fields_items_and_keys() -> None:
@@ -88,3 +88,12 @@ def test_several_errors_are_listed_in_brackets_and_repeats_once() -> None:
 def test_quoting_escapes_what_a_terminal_must_not_see() -> None:
     assert quoted('a"b\\c\n\x1b') == '"a\\"b\\\\c\\n\\x1b"'
     assert quoted("ä") == '"ä"'
+
+
+def test_what_is_tolerated_is_no_error() -> None:
+    errors = ErrorList()
+    assert errors.tolerated == ()
+    one, other = (FieldError("FieldValueInvalid", name) for name in "ab")
+    errors.tolerate(one)
+    errors.tolerate(other)
+    assert (list(errors), errors.tolerated) == ([], (one, other))

@@ -1,7 +1,8 @@
 """What the status of a definition says: which names are accepted, and whether its resources are served. Pure.
 
-Names of one group are given to whoever asked first; whoever asks later keeps what it has and waits for the rest. Not
-here: writing the status (`controller`).
+Names of one group are given to whoever asked first; whoever asks later keeps what it has and waits for the rest.
+NonStructuralSchema is never among them: it tells of schemas that came as v1beta1 before 1.22, and v1 refuses such ones.
+Not here: writing the status (`controller`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from proa.machinery.fields import quoted
 ESTABLISHED = "Established"
 NAMES_ACCEPTED = "NamesAccepted"
 TERMINATING = "Terminating"
-NON_STRUCTURAL = "NonStructuralSchema"
 API_APPROVAL = "KubernetesAPIApprovalPolicyConformant"
 
 Condition = CustomResourceDefinitionCondition

@@ -151,7 +151,7 @@ class Changer:
                 encoded = prepare.encoded(document)
             else:
                 before = objects.shown(item).object
-                encoded = prepare.update(document, old, before)
+                encoded = prepare.update(document, old, before, options)
                 options.warnings += prepare.warnings(encoded.object, before, subresource)
             if not admitted:
                 await admission.validate(attributes)

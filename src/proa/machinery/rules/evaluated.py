@@ -1,13 +1,13 @@
 """The rules of a schema, asked about one object: a walk over the nodes that have rules, with one budget for all.
 
-On update a rule that does not look at the old value lets pass what has not changed. Old values are found for fields,
+On update a rule that does not look at the old value tolerates what has not changed. Old values are found for fields,
 map values and elements of lists of type map. Not here: compiling (`compiled`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from proa.lang.cel.environment import Budget, Program
@@ -226,12 +226,14 @@ class Walk:
         if holds is True:
             return
         at = path.child(rule.field) if rule.field else path
-        detail = self._message(rule, variables, node, at)
-        if not rule.transition and before is not None and before.same:
-            return
-        self._errors.add(_error(rule, at, node, value, detail))
+        tolerable = not rule.transition and before is not None and before.same
+        tell = self._errors.tolerate if tolerable else self._errors.add
+        detail = self._message(rule, variables, node, at, tell)
+        tell(_error(rule, at, node, value, detail))
 
-    def _message(self, rule: Rule, variables: Mapping[str, Any], node: Node, path: Path) -> str:
+    def _message(
+        self, rule: Rule, variables: Mapping[str, Any], node: Node, path: Path, tell: Callable[[FieldError], None]
+    ) -> str:
         if rule.message is not None:
             try:
                 return _checked(_evaluated(rule.message, variables, self._budget))
@@ -243,7 +245,8 @@ class Walk:
                     )
                 else:
                     why = f"messageExpression evaluation failed due to running out of cost budget, {_NO_MORE}"
-                raise self._stop(path, node, why) from None
+                tell(FieldError("FieldValueInvalid", str(_field(path)), node.type, why))
+                raise _Stop from None
             except CelError as error:
                 log.debug("messageExpression evaluation failed: %s", error)
         message = str(rule.document.get("message") or "").strip()

@@ -162,6 +162,8 @@ class StructuralForm:
             else:
                 self._rules(document, old, found)
         errors.extend(found)
+        if found.tolerated:
+            errors.tolerate(*found.tolerated)
 
     def _passes(self, document: Document) -> bool:
         try:

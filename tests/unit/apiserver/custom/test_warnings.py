@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
-from tests.unit.apiserver.custom.conftest import CRDS, SCHEMA, definition, path, thing, version
+from tests.unit.apiserver.custom.conftest import CRDS, SCHEMA, definition, eventually, path, thing, version
 
 from proa.apiserver.compose import ApiServer
 from proa.apiserver.options import WatchOptions
@@ -62,6 +62,23 @@ async def test_a_finalizer_without_a_domain_is_told(listening: ApiServer, client
     document["metadata"]["finalizers"] = ["mine", "example.com/mine"]
     (told,) = await _warnings(listening, "POST", path(), document)
     assert "prefer a domain-qualified finalizer name to avoid accidental conflicts" in told
+
+
+async def test_what_breaks_a_new_rule_and_has_not_changed_is_told(
+    listening: ApiServer, client: Client, define: Define
+) -> None:
+    def of(*rules: str) -> dict[str, Any]:
+        size = {"type": "integer", "x-kubernetes-validations": [{"rule": each} for each in rules]}
+        names = {"type": "object", "properties": {"size": size, "other": {"type": "integer"}}}
+        return version(schema={"type": "object", "properties": {"spec": names}})
+
+    crd = await define(definition("things", of()))
+    held = await client.document("POST", path(), thing(size=7))
+    crd["spec"]["versions"] = [of("self < 5")]
+    await client.document("PUT", f"{CRDS}/things.example.com", crd)
+    held["spec"]["other"] = 1
+    told = await eventually(lambda: _warnings(listening, "PUT", f"{path('a')}?dryRun=All", held))
+    assert told == ['299 - "spec.size: Invalid value: 7: failed rule: self < 5"']
 
 
 async def test_watches_end_when_the_definition_changes_and_only_then(
