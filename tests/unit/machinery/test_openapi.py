@@ -86,6 +86,23 @@ def test_every_verb_of_every_resource_is_an_operation() -> None:
                     assert methods[verb] in paths[single], (single, verb)
 
 
+def test_watches_have_their_old_paths_too() -> None:
+    paths = v2()["paths"]
+    for each in resources():
+        if "watch" not in each.verbs:
+            continue
+        root = f"/apis/{each.group}/{each.version}" if each.group else f"/api/{each.version}"
+        inside = f"{root}/watch/namespaces/{{namespace}}" if each.namespaced else f"{root}/watch"
+        for path in {f"{root}/watch/{each.plural}", f"{inside}/{each.plural}", f"{inside}/{each.plural}/{{name}}"}:
+            watch = paths[path]["get"]
+            assert watch["x-kubernetes-action"] == ("watch" if path.endswith("{name}") else "watchlist")
+            assert ". deprecated: use the 'watch' parameter of a list" in watch["description"]
+            shape = watch["responses"]["200"]["schema"]
+            assert shape == {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"}
+    ids = [paths[f"/api/v1/watch/{each}"]["get"]["operationId"] for each in ("pods", "nodes", "nodes/{name}")]
+    assert ids == ["watchCoreV1PodListForAllNamespaces", "watchCoreV1NodeList", "watchCoreV1Node"]
+
+
 def test_a_patch_tells_clients_how_to_validate() -> None:
     patch = v3("apps", "v1")["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
     assert {each["name"] for each in patch["parameters"]} == {"dryRun", "fieldManager", "fieldValidation", "force"}

@@ -1,7 +1,4 @@
-"""Which operations the server offers on which paths: derived from resources, before any OpenAPI dialect.
-
-Not here: the deprecated `/watch/...` paths, which nobody generates from any more.
-"""
+"""Which operations the server offers on which paths: derived from resources, before any OpenAPI dialect."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Any
 
 from proa.machinery.declare import Field
 from proa.machinery.discovery import response_kind
-from proa.machinery.meta import DeleteOptions, ListMeta, Status
+from proa.machinery.meta import DeleteOptions, ListMeta, Status, WatchEvent
 from proa.machinery.resource import Resource, Subresource
 from proa.machinery.schema import STRING, ListSchema, ObjectSchema, Property, schema_of
 
@@ -156,6 +153,8 @@ def _resource(resource: Resource[Any]) -> Iterator[PathItem]:
             yield PathItem(f"{at}/{{path}}", (name, *space, _PATH), operations)
     if resource.namespaced and "list" in resource.verbs:
         yield PathItem(f"{base}/{resource.plural}", (PRETTY,), (_list(resource, everywhere=True),))
+    if "watch" in resource.verbs and not resource.custom:  # upstream lists them for what is built in only
+        yield from _watches(resource, base, inside, name, space)
 
 
 def _id(resource: Resource[Any], verb: str, what: str) -> str:
@@ -177,6 +176,28 @@ def _list(resource: Resource[Any], *, everywhere: bool = False) -> Operation:
     return Operation(
         "get", "list", _id(resource, "list", what), f"list or watch objects of kind {resource.kind}", _gvk(resource),
         query=_LISTING, produces=LIST_TYPES, result=list_schema(resource),
+    )  # fmt: skip
+
+
+def _watches(
+    resource: Resource[Any], base: str, inside: str, name: Parameter, space: tuple[Parameter, ...]
+) -> Iterator[PathItem]:
+    """The paths that watches had before a list could be asked to be one."""
+    at = f"{base}/watch{inside.removeprefix(base)}/{resource.plural}"
+    named = _named(resource)
+    yield PathItem(at, (*space, PRETTY), (_watch(resource, f"{named}List"),))
+    yield PathItem(f"{at}/{{name}}", (name, *space, PRETTY), (_watch(resource, named, single=True),))
+    if resource.namespaced:
+        everywhere = _watch(resource, f"{resource.kind}ListForAllNamespaces")
+        yield PathItem(f"{base}/watch/{resource.plural}", (PRETTY,), (everywhere,))
+
+
+def _watch(resource: Resource[Any], what: str, *, single: bool = False) -> Operation:
+    text = f"watch changes to an object of kind {resource.kind}" if single else f"watch a list of {resource.kind}"
+    instead = "the 'watch' parameter of a list" + " with a 'fieldSelector' for the name" * single
+    return Operation(
+        "get", "watch" if single else "watchlist", _id(resource, "watch", what), f"{text}. deprecated: use {instead}",
+        _gvk(resource), query=_LISTING, produces=LIST_TYPES, result=schema_of(WatchEvent),
     )  # fmt: skip
 
 
