@@ -58,7 +58,9 @@ def grace_period(pod: Pod) -> float:
     metadata, spec = pod.metadata, pod.spec
     if metadata.deletionTimestamp is not None and metadata.deletionGracePeriodSeconds is not None:
         return max(1.0, float(metadata.deletionGracePeriodSeconds))
-    return DEFAULT_GRACE if spec.terminationGracePeriodSeconds is None else float(spec.terminationGracePeriodSeconds)
+    if spec.terminationGracePeriodSeconds is None:
+        return DEFAULT_GRACE
+    return 1.0 if spec.terminationGracePeriodSeconds < 0 else float(spec.terminationGracePeriodSeconds)
 
 
 # What the state says of a container -------------------------------------------------------------------------------

@@ -162,6 +162,14 @@ def test_a_pods_image_may_change_and_little_else() -> None:
     assert update_errors(PODS, pod(tolerations=[long]), pod(tolerations=[short])) == []
 
 
+def test_a_negative_grace_period_may_become_what_it_is_treated_as() -> None:
+    odd = pod(terminationGracePeriodSeconds=-1)
+    assert create_errors(PODS, odd) == []
+    assert update_errors(PODS, odd, pod(terminationGracePeriodSeconds=1)) == []
+    (error,) = update_errors(PODS, odd, pod(terminationGracePeriodSeconds=2))
+    assert error.startswith("spec: Forbidden: pod updates may not change fields other than")
+
+
 def test_a_service_targets_its_own_port_by_default() -> None:
     spec = defaulted(SERVICES, service(type="NodePort", sessionAffinity="ClientIP"))["spec"]
     assert spec["ports"][0] == {"port": 80, "targetPort": 80, "protocol": "TCP"}

@@ -162,6 +162,13 @@ def test_names_and_addresses_given_twice_are_told_of() -> None:
     ]
 
 
+def test_what_is_taken_though_it_makes_no_sense_is_told_of() -> None:
+    assert of_spec(imagePullSecrets=[{"name": ""}], terminationGracePeriodSeconds=-5) == [
+        'spec.imagePullSecrets[0].name: invalid empty name ""',
+        "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1",
+    ]
+
+
 def test_addresses_of_name_servers_are_spelt_as_everybody_does() -> None:
     said = of_spec(dnsConfig={"nameservers": ["10.0.0.1", "2001:DB8::1"]})
     at = "spec.dnsConfig.nameservers[1]"

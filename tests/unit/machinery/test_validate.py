@@ -38,8 +38,8 @@ def test_a_value_out_of_bounds_is_invalid() -> None:
     assert errors_of(port(containerPort=70000)) == [
         "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"
     ]
-    assert errors_of({"spec": {"terminationGracePeriodSeconds": -1}}) == [
-        "spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0"
+    assert errors_of({"spec": {"securityContext": {"runAsUser": -1}}}) == [
+        "spec.securityContext.runAsUser: Invalid value: -1: must be greater than or equal to 0"
     ]
 
 

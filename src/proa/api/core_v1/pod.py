@@ -107,7 +107,7 @@ class PodSpec(Object):
         tuple[EphemeralContainer, ...], Field(34, list="map", keys=("name",), merge="merge", key="name")
     ] = ()
     restartPolicy: Annotated[str, Field(3, default="Always", enum=("Always", "OnFailure", "Never"))] = ""
-    terminationGracePeriodSeconds: Annotated[Int64 | None, Field(4, default=30, minimum=0)] = None
+    terminationGracePeriodSeconds: Annotated[Int64 | None, Field(4, default=30)] = None
     activeDeadlineSeconds: Annotated[Int64 | None, Field(5, minimum=1, maximum=2147483647)] = None
     dnsPolicy: Annotated[
         str, Field(6, default="ClusterFirst", enum=("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"))

@@ -94,9 +94,6 @@ def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
         _check(errors, dns1123_label, spec.subdomain, path, "subdomain")
     for index, alias in enumerate(spec.hostAliases):
         _check(errors, ip_address, alias.ip, path, "hostAliases", index, "ip")
-    for index, reference in enumerate(spec.imagePullSecrets):
-        if not reference.name:
-            errors.required(_at(path, "imagePullSecrets", index, "name"))
     if spec.securityContext is not None and spec.securityContext.sysctls:
         _validate_sysctls(spec.securityContext.sysctls, path.child("securityContext", "sysctls"), errors)
     if spec.nodeSelector:

@@ -81,7 +81,13 @@ def _spec_warnings(spec: PodSpec, annotations: Mapping[str, str], path: Path) ->
         found += _duplicates(addresses, where, "ip")
         found += _addresses(addresses, [where.index(each).child("ip") for each in range(len(addresses))])
     if spec.imagePullSecrets:
-        found += _duplicates([each.name for each in spec.imagePullSecrets], at.child("imagePullSecrets"), "name")
+        secrets, where = [each.name for each in spec.imagePullSecrets], at.child("imagePullSecrets")
+        found += _duplicates(secrets, where, "name")
+        empty = [position for position, name in enumerate(secrets) if not name]
+        found += [f'{where.index(position).child("name")}: invalid empty name ""' for position in empty]
+    if spec.terminationGracePeriodSeconds is not None and spec.terminationGracePeriodSeconds < 0:
+        where = at.child("terminationGracePeriodSeconds")
+        found.append(f"{where}: must be >= 0; negative values are invalid and will be treated as 1")
     if spec.overhead:
         found += fraction_warnings(spec.overhead, _BYTES, at.child("overhead"))
     if spec.dnsConfig is not None:

@@ -61,7 +61,7 @@ class PodStrategy(DefaultStrategy):
         if len(new.spec.containers) != len(old.spec.containers):
             errors.forbidden(_SPEC.child("containers"), "pod updates may not add or remove containers")
             return
-        if without_mutable(new.spec) != without_mutable(old.spec):
+        if without_mutable(new.spec) != without_mutable(old.spec) or not _may_end_within(new, old):
             errors.forbidden(
                 _SPEC,
                 "pod updates may not change fields other than `spec.containers[*].image`,"
@@ -80,8 +80,6 @@ class PodStrategy(DefaultStrategy):
                 deadline,
                 f"must be less than or equal to previous value {old_deadline}",
             )
-        if new.spec.terminationGracePeriodSeconds != old.spec.terminationGracePeriodSeconds:
-            errors.forbidden(_SPEC.child("terminationGracePeriodSeconds"), "field is immutable")
         gates = {each.name for each in old.spec.schedulingGates}
         if any(each.name not in gates for each in new.spec.schedulingGates):
             errors.forbidden(_SPEC.child("schedulingGates"), "only deletion is allowed, but found new scheduling gate")
@@ -92,6 +90,12 @@ class PodStrategy(DefaultStrategy):
 
     def status_warnings(self, new: Pod) -> list[str]:
         return pod_status_warnings(new)
+
+
+def _may_end_within(new: Pod, old: Pod) -> bool:
+    """Whether a pod's grace period is what it was, or is made what a negative one is treated as."""
+    before, after = old.spec.terminationGracePeriodSeconds, new.spec.terminationGracePeriodSeconds
+    return before == after or (before is not None and before < 0 and after == 1)
 
 
 class PodTemplateStrategy(DefaultStrategy):
