@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -147,13 +147,15 @@ class ApiServer:
         """Load the caches and the system objects."""
         await self.catalog.load()
         client = self.client_for(LOOPBACK)
+        wanted: list[Awaitable[None]] = []
         if NAMESPACES in self._builtin:
-            await ensure_namespaces(client)
+            wanted.append(ensure_namespaces(client))
         if PRIORITY_CLASSES in self._builtin:
-            await ensure_priority_classes(client)
+            wanted.append(ensure_priority_classes(client))
         if SERVICE_CIDRS in self._builtin:
             now = format_time(self.config.clock.now())
-            await ensure_service_cidr(client, self.config.service_cidr, now)
+            wanted.append(ensure_service_cidr(client, self.config.service_cidr, now))
+        await asyncio.gather(*wanted)
         if SERVICES in self._builtin:
             records = AddressRecords(self.client_for(LOOPBACK, "kube-apiserver"), self.registry(IP_ADDRESSES))
             await self.allocator.load(self.registry(SERVICES), records)

@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import parse_qsl
 
-from aiohttp import web
 from aiohttp.http import StreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_ws import WebSocketResponse
 
 from proa.apiserver.identity import User, Witness
 from proa.apiserver.reply import Reply, Stream
@@ -44,7 +45,7 @@ class Answer(Protocol):
     async def write_eof(self) -> None: ...
 
 
-Response = Reply | Stream | Answer | web.WebSocketResponse
+Response = Reply | Stream | Answer | WebSocketResponse
 
 # Audit IDs are UUIDs whose last part counts: as unique, and made in a fraction of the time.
 _AUDIT_PREFIX = str(uuid.uuid4())[:24].encode()
@@ -203,11 +204,11 @@ class Request:
     def _too_large(self, limit: int) -> bytes:
         raise failures.request_entity_too_large(f"limit is {limit}")
 
-    def websocket_request(self) -> web.BaseRequest:
+    def websocket_request(self) -> BaseRequest:
         """aiohttp's request object, which its WebSocketResponse needs."""
         loop = asyncio.get_running_loop()
         writer = StreamWriter(self.connection, loop)
-        return web.BaseRequest(self._message, self._payload, self.connection, writer, cast(Any, self.task), loop)
+        return BaseRequest(self._message, self._payload, self.connection, writer, cast(Any, self.task), loop)
 
     def transport(self) -> asyncio.Transport:
         """The open transport. Raises ConnectionResetError when the client has gone."""

@@ -10,8 +10,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, cast
 
-from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
 
 from proa.apiserver.connection import Connection, Handler
 from proa.apiserver.request import Request, Response
@@ -20,7 +20,7 @@ from proa.apiserver.routes import Handle
 IDLE_SECONDS = 3630.0
 
 
-class _Server(web.Server):
+class _Server(Server):
     """aiohttp's server with our connections."""
 
     def __call__(self) -> RequestHandler:

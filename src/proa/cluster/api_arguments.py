@@ -4,12 +4,9 @@
 for. Here: names, kinds, defaults, and what contradicts what. Not here: what an argument does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,7 +16,6 @@ from proa.base.errors import ProaError
 from proa.lang.durations import parse_duration
 
 T = TypeVar("T")
-_KIND = "kind"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 FRONT_PROXY_USER = "front-proxy-client"
 """As whom the server itself speaks for users to other API servers."""
@@ -113,91 +109,92 @@ def some_of(*values: str) -> Kind[tuple[str, ...]]:
     return Kind(read, "a comma separated list of " + ", ".join(values))
 
 
-TEXT = Kind(str, "a text")
 FLAG = Kind(_flag, "true or false")
-RATE = Kind(_rate, "a number, such as 10 or 0.5")
-COUNT = Kind(_count, "a whole number, such as 100")
-SECONDS = Kind(_seconds, "a duration, such as 30s or 1h15m")
-WORDS = Kind(_words, "a comma separated list", many=True)
-PAIRS = Kind(_pairs, "name=value pairs, separated by commas", many=True)
-FILE = Kind(_file, "a file that can be read", path=True)
-AUDIT_MODE = one_of("batch", "blocking", "blocking-strict")
-OUTPUT = Kind(str, "a file name, or - for the standard output", path=True)
+Flag = Annotated[bool, FLAG]
+Text = Annotated[str, Kind(str, "a text")]
+Rate = Annotated[float, Kind(_rate, "a number, such as 10 or 0.5")]
+Count = Annotated[int, Kind(_count, "a whole number, such as 100")]
+Seconds = Annotated[float, Kind(_seconds, "a duration, such as 30s or 1h15m")]
+Words = Annotated[tuple[str, ...], Kind(_words, "a comma separated list", many=True)]
+Pairs = Annotated[tuple[tuple[str, str], ...], Kind(_pairs, "name=value pairs, separated by commas", many=True)]
+File = Annotated[str, Kind(_file, "a file that can be read", path=True)]
+Output = Annotated[str, Kind(str, "a file name, or - for the standard output", path=True)]
+Webhooks = Annotated[str, one_of("v1beta1", "v1")]
+Algorithms = Annotated[tuple[str, ...], some_of(*ASYMMETRIC)]
+Modes = Annotated[tuple[str, ...], some_of(*MODES)]
+AuditMode = Annotated[str, one_of("batch", "blocking", "blocking-strict")]
 
 
-def argument(kind: Kind[T], default: T) -> T:
-    """A field of `ApiArguments`; the flag is its name with dashes."""
-    return field(default=default, metadata={_KIND: kind})
+class ApiArguments(msgspec.Struct, frozen=True):
+    """The values, with upstream's defaults where proa has no reason for others ('' for a file: none).
 
+    The flag of a field is its name with dashes.
+    """
 
-@dataclass(frozen=True, slots=True)
-class ApiArguments:
-    """The values, with upstream's defaults where proa has no reason for others ('' for a file: none)."""
-
-    anonymous_auth: bool = argument(FLAG, True)
-    authentication_config: str = argument(FILE, "")
-    token_auth_file: str = argument(FILE, "")
-    enable_bootstrap_token_auth: bool = argument(FLAG, True)
-    service_account_issuer: tuple[str, ...] = argument(WORDS, (ISSUER,))
-    service_account_jwks_uri: str = argument(TEXT, "")
-    service_account_lookup: bool = argument(FLAG, True)
-    service_account_extend_token_expiration: bool = argument(FLAG, True)
-    service_account_max_token_expiration: float = argument(SECONDS, 0.0)
-    api_audiences: tuple[str, ...] = argument(WORDS, ())
-    oidc_issuer_url: str = argument(TEXT, "")
-    oidc_client_id: str = argument(TEXT, "")
-    oidc_ca_file: str = argument(FILE, "")
-    oidc_username_claim: str = argument(TEXT, "sub")
-    oidc_username_prefix: str = argument(TEXT, "")
-    oidc_groups_claim: str = argument(TEXT, "")
-    oidc_groups_prefix: str = argument(TEXT, "")
-    oidc_required_claim: tuple[tuple[str, str], ...] = argument(PAIRS, ())
-    oidc_signing_algs: tuple[str, ...] = argument(some_of(*ASYMMETRIC), ("RS256",))
-    authentication_token_webhook_config_file: str = argument(FILE, "")
-    authentication_token_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
-    authentication_token_webhook_cache_ttl: float = argument(SECONDS, 120.0)
-    requestheader_client_ca_file: str = argument(FILE, "")
-    requestheader_allowed_names: tuple[str, ...] = argument(WORDS, (FRONT_PROXY_USER,))
-    requestheader_username_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-User",))
-    requestheader_uid_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Uid",))
-    requestheader_group_headers: tuple[str, ...] = argument(WORDS, ("X-Remote-Group",))
-    requestheader_extra_headers_prefix: tuple[str, ...] = argument(WORDS, ("X-Remote-Extra-",))
-    authorization_config: str = argument(FILE, "")
-    authorization_mode: tuple[str, ...] = argument(some_of(*MODES), _MODES)
-    authorization_webhook_config_file: str = argument(FILE, "")
-    authorization_webhook_version: str = argument(one_of("v1beta1", "v1"), "v1beta1")
-    authorization_webhook_cache_authorized_ttl: float = argument(SECONDS, 300.0)
-    authorization_webhook_cache_unauthorized_ttl: float = argument(SECONDS, 30.0)
-    audit_policy_file: str = argument(FILE, "")
-    audit_log_path: str = argument(OUTPUT, "")
-    audit_log_mode: str = argument(AUDIT_MODE, "blocking")
-    audit_log_maxsize: int = argument(COUNT, 100)
-    audit_log_maxage: int = argument(COUNT, 0)
-    audit_log_maxbackup: int = argument(COUNT, 0)
-    audit_log_compress: bool = argument(FLAG, False)
-    audit_webhook_config_file: str = argument(FILE, "")
-    audit_webhook_mode: str = argument(AUDIT_MODE, "batch")
-    audit_webhook_batch_buffer_size: int = argument(COUNT, 10_000)
-    audit_webhook_batch_max_size: int = argument(COUNT, 400)
-    audit_webhook_batch_max_wait: float = argument(SECONDS, 30.0)
-    audit_webhook_batch_throttle_enable: bool = argument(FLAG, True)
-    audit_webhook_batch_throttle_qps: float = argument(RATE, 10.0)
-    audit_webhook_batch_throttle_burst: int = argument(COUNT, 15)
-    audit_webhook_initial_backoff: float = argument(SECONDS, 10.0)
-    enable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
-    disable_admission_plugins: tuple[str, ...] = argument(WORDS, ())
-    admission_control_config_file: str = argument(FILE, "")
-    max_requests_inflight: int = argument(COUNT, 400)
-    max_mutating_requests_inflight: int = argument(COUNT, 200)
-    enable_priority_and_fairness: bool = argument(FLAG, True)
-    request_timeout: float = argument(SECONDS, 60.0)
+    anonymous_auth: Flag = True
+    authentication_config: File = ""
+    token_auth_file: File = ""
+    enable_bootstrap_token_auth: Flag = True
+    service_account_issuer: Words = (ISSUER,)
+    service_account_jwks_uri: Text = ""
+    service_account_lookup: Flag = True
+    service_account_extend_token_expiration: Flag = True
+    service_account_max_token_expiration: Seconds = 0.0
+    api_audiences: Words = ()
+    oidc_issuer_url: Text = ""
+    oidc_client_id: Text = ""
+    oidc_ca_file: File = ""
+    oidc_username_claim: Text = "sub"
+    oidc_username_prefix: Text = ""
+    oidc_groups_claim: Text = ""
+    oidc_groups_prefix: Text = ""
+    oidc_required_claim: Pairs = ()
+    oidc_signing_algs: Algorithms = ("RS256",)
+    authentication_token_webhook_config_file: File = ""
+    authentication_token_webhook_version: Webhooks = "v1beta1"
+    authentication_token_webhook_cache_ttl: Seconds = 120.0
+    requestheader_client_ca_file: File = ""
+    requestheader_allowed_names: Words = (FRONT_PROXY_USER,)
+    requestheader_username_headers: Words = ("X-Remote-User",)
+    requestheader_uid_headers: Words = ("X-Remote-Uid",)
+    requestheader_group_headers: Words = ("X-Remote-Group",)
+    requestheader_extra_headers_prefix: Words = ("X-Remote-Extra-",)
+    authorization_config: File = ""
+    authorization_mode: Modes = _MODES
+    authorization_webhook_config_file: File = ""
+    authorization_webhook_version: Webhooks = "v1beta1"
+    authorization_webhook_cache_authorized_ttl: Seconds = 300.0
+    authorization_webhook_cache_unauthorized_ttl: Seconds = 30.0
+    audit_policy_file: File = ""
+    audit_log_path: Output = ""
+    audit_log_mode: AuditMode = "blocking"
+    audit_log_maxsize: Count = 100
+    audit_log_maxage: Count = 0
+    audit_log_maxbackup: Count = 0
+    audit_log_compress: Flag = False
+    audit_webhook_config_file: File = ""
+    audit_webhook_mode: AuditMode = "batch"
+    audit_webhook_batch_buffer_size: Count = 10_000
+    audit_webhook_batch_max_size: Count = 400
+    audit_webhook_batch_max_wait: Seconds = 30.0
+    audit_webhook_batch_throttle_enable: Flag = True
+    audit_webhook_batch_throttle_qps: Rate = 10.0
+    audit_webhook_batch_throttle_burst: Count = 15
+    audit_webhook_initial_backoff: Seconds = 10.0
+    enable_admission_plugins: Words = ()
+    disable_admission_plugins: Words = ()
+    admission_control_config_file: File = ""
+    max_requests_inflight: Count = 400
+    max_mutating_requests_inflight: Count = 200
+    enable_priority_and_fairness: Flag = True
+    request_timeout: Seconds = 60.0
 
     def shown(self) -> Mapping[str, str]:
         """Every argument as a text, by its name."""
-        return {each.name.replace("_", "-"): _shown(getattr(self, each.name)) for each in fields(self)}
+        return {name.replace("_", "-"): _shown(value) for name, value in msgspec.structs.asdict(self).items()}
 
     @classmethod
-    def of(cls, given: Iterable[str]) -> ApiArguments:
+    def of(cls, given: Iterable[str]) -> "ApiArguments":
         """From `NAME=VALUE` texts. Raises ArgumentError."""
         values = {name.replace("-", "_"): _read(name, text) for name, text in _joined(given).items()}
         arguments = cls(**values)
@@ -205,7 +202,9 @@ class ApiArguments:
         return arguments
 
 
-_KINDS: Mapping[str, Kind[Any]] = {each.name.replace("_", "-"): each.metadata[_KIND] for each in fields(ApiArguments)}
+_KINDS: Mapping[str, Kind[Any]] = {
+    name.replace("_", "-"): hint.__metadata__[0] for name, hint in ApiArguments.__annotations__.items()
+}
 KNOWN = tuple(_KINDS)
 """The names, in the order of the declaration."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property, wraps
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union
@@ -21,8 +20,7 @@ from proa.machinery.declare import Field, Object, Scalar
 _NO_FACTS = Field()
 
 
-@dataclass(frozen=True, eq=False)
-class ScalarSchema:
+class ScalarSchema(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A leaf. type: JSON type ('string', 'integer', 'number', 'boolean', or 'object' for FieldsV1). format: OpenAPI
     format. definition: name of its OpenAPI definition, if it has one."""
 
@@ -65,16 +63,14 @@ class ScalarSchema:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class AnySchema:
+class AnySchema(msgspec.Struct, frozen=True, eq=False):
     """Anything: a walk stops here and keeps what it finds. definition: as for scalars (RawExtension, JSON)."""
 
     type: str = "object"
     definition: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class ListSchema:
+class ListSchema(msgspec.Struct, frozen=True, eq=False, dict=True):
     """type: 'atomic', 'set', 'map' or '' (upstream never said; treated as atomic by apply). keys: of a 'map' list.
     merge: the words of the strategic patch strategy ('merge', 'retainKeys', 'replace'). key: its merge key."""
 
@@ -90,8 +86,7 @@ class ListSchema:
         return Property("", self.item)
 
 
-@dataclass(frozen=True, eq=False)
-class MapSchema:
+class MapSchema(msgspec.Struct, frozen=True, eq=False):
     """String keys to values of one kind. type: 'atomic', 'granular' or ''."""
 
     value: Schema

@@ -61,6 +61,18 @@ assert not {"asyncio", "cryptography", "http.client", "ssl", "yaml"} & set(sys.m
     assert found.returncode == 0, found.stderr
 
 
+def test_a_server_starts_without_what_only_some_clusters_need() -> None:
+    program = """
+import sys
+import proa.cli.server, proa.cluster.server
+assert not {"aiohttp.web", "numpy", "re2", "yaml", "zoneinfo"} & set(sys.modules)
+late = "proa.lang.cel", "proa.machinery.structural", "proa.machinery.openapi", "proa.apiserver.audit", "proa.scheduler"
+assert not [each for each in sys.modules if each.startswith(late)]
+"""
+    found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

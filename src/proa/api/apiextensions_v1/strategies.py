@@ -60,18 +60,27 @@ class CustomResourceDefinitionStrategy(DefaultStrategy):
         validation.validate(new, errors)
 
     def validate_create(self, new: CustomResourceDefinition, errors: ErrorList) -> None:
-        validation.validate_schemas(new, None, errors)
+        _validate_schemas(new, None, errors)
         validation.validate_approval(new, None, errors)
 
     def validate_update(self, new: CustomResourceDefinition, old: CustomResourceDefinition, errors: ErrorList) -> None:
-        validation.validate_schemas(new, old, errors)
+        _validate_schemas(new, old, errors)
         validation.validate_approval(new, old, errors)
         validation.validate_update(new, old, errors)
 
     def warnings(self, new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> list[str]:
-        before = validation.unrecognized_formats(old) if old is not None else []
-        found = [each for each in validation.unrecognized_formats(new) if each not in before]
+        from proa.api.apiextensions_v1.schemas import unrecognized_formats
+
+        before = unrecognized_formats(old) if old is not None else []
+        found = [each for each in unrecognized_formats(new) if each not in before]
         return [f"unrecognized format {quoted(each)}" for each in found]
+
+
+def _validate_schemas(new: CustomResourceDefinition, old: CustomResourceDefinition | None, errors: ErrorList) -> None:
+    # Imported with the first definition: no cluster should wait for it when it starts.
+    from proa.api.apiextensions_v1.schemas import validate_schemas
+
+    validate_schemas(new, old, errors)
 
 
 def _storage(document: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proa.aio.clock import Clock
 from proa.api.apiextensions_v1 import CustomResourceDefinition
@@ -17,14 +17,16 @@ from proa.apiserver.conversion import View
 from proa.apiserver.custom.conditions import ESTABLISHED, is_true
 from proa.apiserver.custom.controller import DefinitionController
 from proa.apiserver.custom.conversion import Converter, NoneConverter
-from proa.apiserver.custom.definitions import Definition, MakeRules, define
 from proa.client.events import Events
 from proa.client.informer import Informers
 from proa.client.protocol import Client
 from proa.control.controller import Context, ControllerRunner
 from proa.machinery.resource import Resource
-from proa.machinery.structural.form import Rules
-from proa.machinery.structural.tree import Node
+
+if TYPE_CHECKING:
+    from proa.apiserver.custom.definitions import Definition, MakeRules
+    from proa.machinery.structural.form import Rules
+    from proa.machinery.structural.tree import Node
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +114,8 @@ class CustomResources:
         if before is not None and before[0] == meaning:
             return
         try:
+            from proa.apiserver.custom.definitions import define  # all about schemas, which most clusters never need
+
             definition = define(new, self._converter_of(new), self._rules)
         except Exception:  # one definition that cannot be read must not keep the others from being served
             log.exception("the definition %s cannot be served", name)

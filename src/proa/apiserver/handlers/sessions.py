@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
-from aiohttp import web
+from aiohttp.web_ws import WebSocketResponse
 
 from proa.apiserver.connecting import connect_options
 from proa.apiserver.identity import User
@@ -72,7 +72,7 @@ class PodSessions:
 
     async def _log_over_websocket(self, request: Request, response: aiohttp.ClientResponse) -> Response:
         """The same bytes in binary messages, until the log ends or the client leaves."""
-        front = web.WebSocketResponse(protocols=LOG_PROTOCOLS, compress=False)
+        front = WebSocketResponse(protocols=LOG_PROTOCOLS, compress=False)
         await front.prepare(request.websocket_request())
 
         async def send() -> None:
@@ -158,7 +158,7 @@ class PodSessions:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise failures.internal_error(f"error dialing backend: {error}") from None
         try:
-            front = web.WebSocketResponse(protocols=(backend.protocol or common[0],), max_msg_size=0, compress=False)
+            front = WebSocketResponse(protocols=(backend.protocol or common[0],), max_msg_size=0, compress=False)
             await front.prepare(request.websocket_request())
             self.open += 1
             try:

@@ -9,10 +9,10 @@ import asyncio
 from typing import Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp.web_ws import WebSocketResponse
 
 
-async def pass_both_ways(front: web.WebSocketResponse, backend: aiohttp.ClientWebSocketResponse) -> None:
+async def pass_both_ways(front: WebSocketResponse, backend: aiohttp.ClientWebSocketResponse) -> None:
     """Frames in both directions until one side closes; its close code goes to the other.
 
     A side that is lost without a closing handshake ends the other with 1011, so a client sees that something broke.
