@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from proa.base import collector
 from proa.cli.options import cluster_options, existing
 from proa.cli.server import LEVELS
 
@@ -25,7 +24,9 @@ def command(
     Its pods keep running when it stops; the next agent of the same node finds them again. Needs root.
     """
     paths, settings = existing(name, data_dir)
-    collector.pause()
+    from proa.cluster import imports
+
+    imports.prepare()
     from proa.cluster import foreground, processes
     from proa.cluster.agent import enter_node, run_agent
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from proa.base import collector
 from proa.cli.options import cluster_options, cluster_paths
 from proa.cluster import settings as stored
 
@@ -23,7 +22,9 @@ def command(name: str, data_dir: Path | None, log_level: str, log_file: Path | N
     A cluster that does not exist is created. Reports readiness as sd_notify(3) does.
     """
     paths = cluster_paths(name, data_dir)
-    collector.pause()
+    from proa.cluster import imports
+
+    imports.prepare()
     from proa.cluster import creation, foreground, processes
     from proa.cluster.server import run_server
 
