@@ -80,7 +80,7 @@ class Path:
             parts.append(text if isinstance(text, str) else "." + ".".join(text))
             at = at._parent
         parts.reverse()
-        return "".join(parts).removeprefix(".")
+        return "".join(parts) if parts[0] else "".join(parts).removeprefix(".")
 
     def __repr__(self) -> str:
         return f"Path({str(self)!r})"

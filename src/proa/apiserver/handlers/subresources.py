@@ -25,7 +25,7 @@ from proa.apiserver.request import Request, Response
 from proa.machinery import patch
 from proa.machinery import status as failures
 from proa.machinery.declare import Object
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.meta import LabelSelector
 from proa.machinery.resource import ScalePaths
 from proa.machinery.schema import schema_of
@@ -57,13 +57,16 @@ class ScaleHandlers:
     async def get(self, request: Request) -> Response:
         info = request.info
         item = await self._registry.get(info.namespace, info.name)
-        return answer(request, self.scale_of(item), Scale)
+        document: Document = msgspec.json.decode(item.body)
+        if self._unsaid(document):
+            raise failures.internal_error(f"the spec replicas field {self._spec_path} does not exist")
+        return answer(request, self.show(document), Scale)
 
     async def update(self, request: Request) -> Response:
         body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), Scale)
         options = write_options(request, raw, "UpdateOptions")
         scale = checked_body(body, Scale, options, "autoscaling/v1")
-        return await self._write(request, lambda _: scale, options)
+        return await self._write(request, lambda _, unsaid: scale, options)
 
     async def patch(self, request: Request) -> Response:
         kind = media_type(request.headers.get("Content-Type", ""))
@@ -72,13 +75,17 @@ class ScaleHandlers:
         if kind == patching.APPLY_YAML:
             return await self._apply(request, body, options)
 
-        def patched(scale: Document) -> Document:
+        def patched(scale: Document, unsaid: bool) -> Document:
+            if unsaid:
+                del scale["spec"]["replicas"]
             if kind == patching.JSON_PATCH:
                 changed = patch.apply_json_patch(scale, body)
             elif kind == patching.MERGE_PATCH:
                 changed = patch.merge(scale, body)
             else:
                 changed = patch.strategic(scale, body, schema_of(Scale))
+            if unsaid and _dig(changed, "spec.replicas") is None:
+                raise failures.bad_request(f"the spec replicas field {self._spec_path} cannot be empty")
             return checked_body(changed, Scale, options, "autoscaling/v1")
 
         return await self._write(request, patched, options)
@@ -122,17 +129,28 @@ class ScaleHandlers:
     def take(self, part: Document, document: Document) -> None:
         """Put the replicas of a Scale into the whole object (`registry.changing.Facet`). Raises StatusError 422."""
         replicas = (part.get("spec") or {}).get("replicas", 0)
-        if replicas < 0:
+        if replicas < 0 and not self._registry.resource.custom:  # whose own strategy says so, in its own words
             errors = ErrorList()
             errors.invalid(Path("spec", "replicas"), replicas, "must be greater than or equal to 0")
             raise failures.invalid("autoscaling", "Scale", document["metadata"]["name"], errors)
         _put(document, self._paths.spec, replicas)
 
-    async def _write(self, request: Request, change: Callable[[Document], Document], options: WriteOptions) -> Response:
+    def _unsaid(self, document: Document) -> bool:
+        """Whether nothing says how many replicas are wanted, as may be of custom resources: others have a default."""
+        return self._registry.resource.custom and _dig(document, self._paths.spec) is None
+
+    @property
+    def _spec_path(self) -> str:
+        return quoted("." + self._paths.spec)
+
+    async def _write(
+        self, request: Request, change: Callable[[Document, bool], Document], options: WriteOptions
+    ) -> Response:
+        """change: of a Scale; it is told whether nothing says how many replicas are wanted."""
         info = request.info
 
         def scaled(document: Document) -> Document:
-            scale = change(self.show(document))
+            scale = change(self.show(document), self._unsaid(document))
             meta = metadata.of(scale)
             if meta.get("name", info.name) != info.name:
                 raise failures.bad_request(
@@ -167,7 +185,9 @@ def _put(document: Document, path: str, value: Any) -> None:
 
 
 def _selector_text(selector: Any) -> str:
-    """The selector of a workload as text: a LabelSelector, or the plain map of a ReplicationController."""
+    """As text: a workload's LabelSelector, the plain map of a ReplicationController, or what is text already."""
+    if isinstance(selector, str):
+        return selector
     if not isinstance(selector, Mapping):
         return ""
     if selector.keys() <= {"matchLabels", "matchExpressions"}:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from tests.unit.apiserver.custom.conftest import CRDS, definition, eventually, path, thing, version
 
+from proa.apiserver.compose import ApiServer
 from proa.client.protocol import Client
 from proa.machinery.status import StatusError
 
@@ -124,19 +126,60 @@ async def test_the_status_has_a_subresource_only_where_it_is_declared(client: Cl
     assert plain["metadata"]["generation"] == 2
 
 
+SCALE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
+
+
 async def test_scale_reads_and_writes_the_declared_paths(client: Client, define: Define) -> None:
-    scale = {
-        "specReplicasPath": ".spec.replicas",
-        "statusReplicasPath": ".status.replicas",
-        "labelSelectorPath": ".status.selector",
-    }
-    await define(definition("things", version(subresources={"status": {}, "scale": scale})))
+    await define(definition("things", version(subresources={"status": {}, "scale": SCALE})))
     await client.document("POST", path(), thing(replicas=2))
     found = await client.document("GET", path("a") + "/scale")
     assert found["spec"] == {"replicas": 2}
     found["spec"]["replicas"] = 5
     await client.document("PUT", path("a") + "/scale", found)
     assert (await client.document("GET", path("a")))["spec"]["replicas"] == 5
+
+
+async def test_a_scale_has_the_selector_that_the_status_says(client: Client, define: Define) -> None:
+    await define(definition("things", version(subresources={"status": {}, "scale": SCALE})))
+    made = await client.document("POST", path(), thing(replicas=2))
+    made["status"] = {"replicas": 1, "selector": "app=a,tier in (x,y)"}
+    await client.document("PUT", path("a") + "/status", made)
+    found = await client.document("GET", path("a") + "/scale")
+    assert found["status"] == {"replicas": 1, "selector": "app=a,tier in (x,y)"}
+
+
+async def test_a_scale_of_what_says_no_replicas_is_none_until_some_are_wanted(
+    listening: ApiServer, client: Client, define: Define
+) -> None:
+    await define(definition("things", version(subresources={"scale": SCALE})))
+    await client.document("POST", path(), thing())
+    merge = {"Content-Type": "application/merge-patch+json", "Authorization": "Bearer admin"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{listening.port}", headers=merge) as http:
+
+        async def scale(wanted: dict[str, Any] | None = None) -> dict[str, Any]:
+            method = "GET" if wanted is None else "PATCH"
+            async with http.request(method, path("a") + "/scale", json={"spec": wanted}) as answer:
+                found: dict[str, Any] = await answer.json()
+                return found
+
+        found = await scale()
+        assert (found["code"], found["message"]) == (
+            500,
+            'Internal error occurred: the spec replicas field ".spec.replicas" does not exist',
+        )
+        found = await scale({})
+        assert (found["code"], found["message"]) == (400, 'the spec replicas field ".spec.replicas" cannot be empty')
+        found = await scale({"replicas": -1})
+        assert (found["code"], found["message"]) == (
+            422,
+            'Thing.example.com "a" is invalid: .spec.replicas: Invalid value: -1: should be a non-negative integer',
+        )
+        assert (await scale({"replicas": 3}))["spec"] == {"replicas": 3}
+        assert (await scale())["spec"] == {"replicas": 3}
 
 
 async def test_an_update_must_say_which_version_it_replaces(client: Client, define: Define) -> None:
