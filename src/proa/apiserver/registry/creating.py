@@ -47,7 +47,10 @@ class Creator:
         document = prepare.tracked(None, document, options, now)
         called = "" if base else meta.get("name", "")
         attributes = admission.attributes("CREATE", "", namespace, called, document, options)
+        meta = document["metadata"]
         await admission.mutate(attributes)
+        if document["metadata"] is not meta:  # somebody outside of the server has made another
+            metadata.match_namespace(self._resource, document["metadata"], namespace)
         finish = hooks.begin_create(document, dry_run=options.dry_run) if hooks is not None else None
         done = False
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from proa.apiserver import metadata as system
 from proa.apiserver.admission import Attributes
 from proa.apiserver.registry.admitting import settle
 from proa.apiserver.webhooks.hooks import Concern
@@ -26,6 +27,8 @@ Document = dict[str, Any]
 
 # What the server says of a new object only after mutation, as upstream does: webhooks are not shown it yet.
 _LATER = ("uid", "creationTimestamp", "generation")
+# And what is never said of one: it begins to live here.
+_NEVER = ("deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 class Mutation:
@@ -67,6 +70,8 @@ class Mutation:
         before = msgspec.json.encode(document, order="sorted")
         if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
             raise failures.bad_request("the patch leaves no object")
+        asked = seen.document or {}
+        system.check_kind(patched, asked.get("apiVersion", ""), asked.get("kind", ""))
         if _is_new(attributes):
             _give_back(patched, document)
         if seen.resource != attributes.resource:
@@ -95,9 +100,14 @@ def _is_new(attributes: Attributes) -> bool:
 
 
 def _give_back(patched: Document, document: Mapping[str, Any]) -> None:
-    """What was hidden is the server's to say; but a webhook may name an object whose name was to be generated."""
+    """What was hidden is the server's to say; but a webhook may name an object whose name was to be generated.
+
+    Raises StatusError for a version, which only the store gives.
+    """
     metadata, kept = patched["metadata"], document["metadata"]
-    for name in _LATER:
+    if metadata.get("resourceVersion"):
+        raise failures.bad_request("resourceVersion should not be set on objects to be created")
+    for name in _LATER + _NEVER:
         if name in kept:
             metadata[name] = kept[name]
         else:

@@ -155,6 +155,43 @@ async def test_a_mutating_webhook_does_not_see_what_the_server_fills_in_later(
     assert stored.metadata.creationTimestamp
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "code", "message"),
+    [
+        ("/metadata/namespace", "other", 400, "does not match the namespace sent on the request"),
+        ("/kind", "Secret", 500, 'Secret in version "v1" cannot be handled as a ConfigMap'),
+        ("/apiVersion", "v2", 500, 'ConfigMap in version "v2" cannot be handled as a ConfigMap'),
+        ("/metadata/resourceVersion", "7", 500, "resourceVersion should not be set on objects to be created"),
+    ],
+)
+async def test_a_patch_cannot_make_a_new_object_another(
+    guarded: Guarded, backend: WebhookServer, path: str, value: str, code: int, message: str
+) -> None:
+    backend.answers["/other"] = patching({"op": "add", "path": path, "value": value})
+    await guarded.configure("mutating", hook(backend.client_config("/other")))
+    error = await refused(guarded.create(CONFIG_MAPS, config_map("a")))
+    assert (error.code, message in error.message) == (code, True), error.message
+
+
+async def test_a_patch_cannot_make_a_new_object_go(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/go"] = patching(
+        {"op": "add", "path": "/metadata/deletionTimestamp", "value": "2026-01-01T00:00:00Z"},
+        {"op": "add", "path": "/metadata/deletionGracePeriodSeconds", "value": 3},
+    )
+    await guarded.configure("mutating", hook(backend.client_config("/go")))
+    stored = await guarded.create(CONFIG_MAPS, config_map("a"))
+    assert (stored.metadata.deletionTimestamp, stored.metadata.deletionGracePeriodSeconds) == (None, None)
+
+
+async def test_a_patch_cannot_make_an_object_another_kind(guarded: Guarded, backend: WebhookServer) -> None:
+    await guarded.create(CONFIG_MAPS, config_map("a"))
+    backend.answers["/other"] = patching({"op": "replace", "path": "/kind", "value": "Secret"})
+    await guarded.configure("mutating", hook(backend.client_config("/other"), rules=[rule(operations=["UPDATE"])]))
+    registry = guarded.server.registry(CONFIG_MAPS)
+    error = await refused(registry.update("default", "a", config_map("a", {"k": "v"}), options()))
+    assert (error.code, "cannot be handled as a ConfigMap" in error.message) == (500, True), error.message
+
+
 async def test_fields_that_no_type_has_are_dropped_from_a_patch(guarded: Guarded, backend: WebhookServer) -> None:
     backend.answers["/odd"] = patching({"op": "add", "path": "/nonsense", "value": 1})
     await guarded.configure("mutating", hook(backend.client_config("/odd")))
