@@ -204,7 +204,7 @@ def text_reply(text: str, status: int = 200, content_type: str = "text/plain; ch
 def warning_headers(warnings: Sequence[str]) -> Headers:
     """RFC 7234 Warning headers, as `kubectl` prints them."""
     found = []
-    for warning in dict.fromkeys(warnings):
+    for warning in dict.fromkeys(filter(None, warnings)):
         text = "".join(each if each.isprintable() else " " for each in warning)
         text = text.replace("\\", "\\\\").replace('"', '\\"')
         found.append(("Warning", f'299 - "{text}"'))

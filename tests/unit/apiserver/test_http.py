@@ -12,6 +12,7 @@ from tests.unit.apiserver.conftest import config_map, options, pod
 
 from proa.api.core_v1.resources import CONFIG_MAPS
 from proa.apiserver.compose import ApiServer
+from proa.apiserver.reply import warning_headers
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -200,6 +201,10 @@ async def test_people_get_a_table_and_caches_get_metadata(http: aiohttp.ClientSe
 async def test_warnings_are_headers(http: aiohttp.ClientSession) -> None:
     async with http.post(MAPS, json={**config_map("a"), "dota": 1}) as answer:
         assert answer.headers["Warning"] == '299 - "unknown field \\"dota\\""'
+
+
+def test_an_empty_warning_is_none() -> None:
+    assert warning_headers(["", "once", "once"]) == (("Warning", '299 - "once"'),)
 
 
 async def test_health_is_told_check_by_check(http: aiohttp.ClientSession) -> None:
