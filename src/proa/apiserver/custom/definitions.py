@@ -25,6 +25,7 @@ from proa.apiserver.custom.view import CustomView
 from proa.lang.jsonpath import JsonPathError, parse
 from proa.machinery.columns import AGE, NAME
 from proa.machinery.resource import STATUS, VERBS, Column, Resource, ScalePaths, Subresource
+from proa.machinery.status import GroupPlural
 from proa.machinery.structural.form import Rules, StructuralForm
 from proa.machinery.structural.tree import Node
 from proa.machinery.unstructured import Unstructured
@@ -33,7 +34,7 @@ from proa.machinery.versions import priority
 MakeRules = Callable[[Node, Mapping[str, Any]], Rules]
 
 _GOING_VERBS = ("delete", "deletecollection", "get", "list", "watch")
-"""What is left of a resource whose definition is being deleted."""
+"""What discovery says of a resource whose definition is being deleted. Updates are served, too: they end finalizers."""
 
 _SCALE = Subresource("scale", ("get", "patch", "update"), type=Scale, group="autoscaling", version="v1", kind="Scale")
 
@@ -91,7 +92,9 @@ def _resource(
         scale=scale,
         columns=_columns(version.additionalPrinterColumns),
         fields=tuple(_plain(each.jsonPath) for each in version.selectableFields),
-        strategy=CustomStrategy(status=status, scale=scale),
+        strategy=CustomStrategy(
+            status=status, scale=scale, going=GroupPlural(crd.spec.group, names.plural) if going else None
+        ),
         has_generation=True,
         kind_name=names.kind,
         list_kind_name=names.listKind,

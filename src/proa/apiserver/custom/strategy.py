@@ -8,6 +8,7 @@ from typing import Any
 from proa.machinery.columns import dig
 from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.resource import ScalePaths
+from proa.machinery.status import GroupPlural, forbidden
 from proa.machinery.strategy import DefaultStrategy, keep
 from proa.machinery.unstructured import Unstructured
 
@@ -15,15 +16,21 @@ _INT32_MAX = (1 << 31) - 1
 
 
 class CustomStrategy(DefaultStrategy):
-    """status: whether the status has a subresource of its own; without one it is a field like any other."""
+    """status: whether the status has a subresource of its own; without one it is a field like any other. going: the
+    resource's name when its definition is being deleted; what is there may still change, or lose its finalizers."""
 
     unconditional_update = False
 
-    def __init__(self, *, status: bool, scale: ScalePaths | None) -> None:
+    def __init__(self, *, status: bool, scale: ScalePaths | None, going: GroupPlural | None = None) -> None:
         self._status = status
         self._scale = scale
+        self._going = going
 
     def prepare_for_create(self, document: dict[str, Any]) -> None:
+        """Raises StatusError 403 when its definition is being deleted."""
+        if self._going is not None:
+            why = "create not allowed while custom resource definition is terminating"
+            raise forbidden(self._going, document["metadata"].get("name", ""), why)
         if self._status:
             document.pop("status", None)
 

@@ -16,7 +16,7 @@ from proa.apiserver.dispatch import Handle
 from proa.apiserver.handlers.resources import ResourceHandlers
 from proa.apiserver.handlers.subresources import ScaleHandlers, action_handler
 from proa.apiserver.parts import part_of
-from proa.machinery.resource import Resource
+from proa.machinery.resource import VERBS, Resource
 from proa.store.protocol import Store
 
 Table = Mapping[tuple[str, str], Handle]
@@ -53,7 +53,9 @@ class Tables:
             return table
         registry = self._catalog.registry(resource)
         plain = ResourceHandlers(registry)
-        table |= {("", verb): getattr(plain, verb) for verb in resource.verbs}
+        # A resource whose definition is being deleted does not say all that it does (`custom.definitions`).
+        verbs = VERBS if resource.custom else resource.verbs
+        table |= {("", verb): getattr(plain, verb) for verb in verbs}
         parts: dict[str, Any] = {"status": plain}
         if resource.scale is not None:
             parts["scale"] = ScaleHandlers(registry, resource.scale)

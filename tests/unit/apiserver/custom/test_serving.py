@@ -89,6 +89,37 @@ async def test_a_deleted_definition_takes_its_objects_along(client: Client, defi
     assert (await client.document("GET", path()))["items"] == []
 
 
+async def test_a_definition_that_goes_waits_for_the_finalizers_of_its_objects(client: Client, define: Define) -> None:
+    await define(definition())
+    held = thing()
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await client.document("POST", path(), held)
+    await client.document("DELETE", f"{CRDS}/things.example.com")
+
+    async def going() -> dict[str, Any] | None:
+        found = await client.document("GET", path("a"))
+        return found if "deletionTimestamp" in found["metadata"] else None
+
+    found = await eventually(going)
+    with pytest.raises(StatusError) as refused:
+        await client.document("POST", path(), thing("b"))
+    assert (refused.value.code, refused.value.message) == (
+        403,
+        'things.example.com "b" is forbidden: create not allowed while custom resource definition is terminating',
+    )
+    del found["metadata"]["finalizers"]
+    await client.document("PUT", path("a"), found)
+
+    async def gone() -> bool:
+        try:
+            await client.document("GET", f"{CRDS}/things.example.com")
+        except StatusError as error:
+            return error.code == 404
+        return False
+
+    assert await eventually(gone)
+
+
 async def test_a_definition_whose_names_are_taken_waits_until_they_are_free(client: Client, define: Define) -> None:
     await define(definition())
     await client.document("POST", CRDS, definition("others", names={"kind": "Thing", "listKind": "Others"}))
