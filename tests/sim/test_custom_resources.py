@@ -9,7 +9,7 @@ from typing import Any
 from tests.sim.conftest import ControlPlane
 
 from proa.api.core_v1 import ConfigMap, Namespace
-from proa.api.core_v1.resources import CONFIG_MAPS, NAMESPACES
+from proa.api.core_v1.resources import CONFIG_MAPS, EVENTS, NAMESPACES
 from proa.apiserver.custom.serving import CustomResources
 from proa.machinery.meta import ObjectMeta, OwnerReference
 from proa.machinery.status import StatusError, is_not_found
@@ -122,6 +122,32 @@ def test_a_foreground_deletion_waits_for_what_blocks_it(simulate: Simulate) -> N
                 return await found(plane, f"{THINGS}/owner") is None
 
             await plane.until(gone, 5)
+
+    simulate(body)
+
+
+def test_a_custom_object_goes_and_tells_when_its_owner_is_in_another_namespace(simulate: Simulate) -> None:
+    async def body(plane: ControlPlane) -> None:
+        async with custom_resources(plane):
+            await plane.client.create(NAMESPACES, Namespace(metadata=ObjectMeta(name="other")))
+            owner = await plane.client.document("POST", THINGS.replace("default", "other"), thing("owner"))
+            await plane.clock.advance(1)
+            reference = {name: owner[name] for name in ("apiVersion", "kind")}
+            reference |= {name: owner["metadata"][name] for name in ("name", "uid")}
+            await plane.client.document("POST", THINGS, thing("child", ownerReferences=[reference]))
+            await plane.clock.advance(5)
+            assert (await plane.client.document("GET", THINGS))["items"] == []
+            [event] = [each for each in await plane.all(EVENTS) if each.involvedObject.kind == "Thing"]
+            about = event.involvedObject
+            assert (about.apiVersion, about.name, event.reason) == (
+                "example.com/v1",
+                "child",
+                "OwnerRefInvalidNamespace",
+            )
+            assert event.message == (
+                f"ownerRef [example.com/v1/Thing, namespace: default, name: owner, uid: {reference['uid']}] does not "
+                'exist in namespace "default"'
+            )
 
     simulate(body)
 

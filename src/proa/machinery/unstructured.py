@@ -28,7 +28,7 @@ class Unstructured(Object):
         return cls(metadata=msgspec.convert(document.get("metadata") or {}, ObjectMeta), document=document)
 
     @property
-    def api_version(self) -> str:
+    def apiVersion(self) -> str:
         return str(self.document.get("apiVersion", ""))
 
     @property

@@ -21,6 +21,7 @@ from proa.control.controller import Context, Controller
 from proa.control.outcome import DONE, Outcome, requeue_after
 from proa.control.triggers import Maps, Trigger
 from proa.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph, Thing, work_key
+from proa.machinery.fields import quoted
 from proa.machinery.meta import OwnerReference
 from proa.machinery.resource import Resource
 from proa.machinery.status import is_not_found
@@ -186,7 +187,7 @@ class GarbageCollector(Controller):
             served = await self._discover(reference)
             namespaced, root, version = served.namespaced, served.plural, served.version
         if namespaced and not thing.meta.namespace:
-            self._tell_invalid(thing, reference, "cluster-scoped objects cannot have owners with a namespace")
+            self._tell_invalid(thing, reference)
             # Nobody can say which namespace was meant, so nobody can say that the owner is gone.
             return {"metadata": {"uid": reference.uid}}
         namespace = thing.meta.namespace if namespaced else ""
@@ -201,7 +202,7 @@ class GarbageCollector(Controller):
         if found is not None and found["metadata"]["uid"] == reference.uid:
             return found
         if namespace and self._lives_elsewhere(reference, namespace):
-            self._tell_invalid(thing, reference, f"the owner is not in namespace {namespace}")
+            self._tell_invalid(thing, reference)
         self._remember_absent(reference.uid, namespace)
         return None
 
@@ -223,9 +224,11 @@ class GarbageCollector(Controller):
             for each in self.context.informer(resource).list()
         )
 
-    def _tell_invalid(self, thing: Thing, reference: OwnerReference, why: str) -> None:
-        what = f"{reference.apiVersion}/{reference.kind}, name {reference.name}, uid {reference.uid}"
-        self._events.warning(thing.object, "OwnerRefInvalidNamespace", f"ownerRef [{what}] is invalid: {why}")
+    def _tell_invalid(self, thing: Thing, reference: OwnerReference) -> None:
+        kind, namespace = f"{reference.apiVersion}/{reference.kind}", thing.meta.namespace
+        what = f"[{kind}, namespace: {namespace}, name: {reference.name}, uid: {reference.uid}]"
+        why = f"ownerRef {what} does not exist in namespace {quoted(namespace)}"
+        self._events.warning(thing.object, "OwnerRefInvalidNamespace", why)
 
     async def _discover(self, reference: OwnerReference) -> Any:
         served = self._discovery.find(reference.apiVersion, reference.kind) if self._discovery is not None else None
