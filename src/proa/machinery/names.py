@@ -14,6 +14,8 @@ from random import Random
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _LABEL1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
+_SEARCH_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SEARCH = rf"{_SEARCH_LABEL}(\.{_SEARCH_LABEL})*"
 _KEY = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_KEY})?"
 _ENV = "[-._a-zA-Z][-._a-zA-Z0-9]*"
@@ -27,6 +29,7 @@ _SYSCTL = rf"({_SYSCTL_SEGMENT}[\./])*{_SYSCTL_SEGMENT}"
 
 _label = re.compile(_LABEL).fullmatch
 _subdomain = re.compile(_SUBDOMAIN).fullmatch
+_search = re.compile(_SEARCH).fullmatch
 _label1035 = re.compile(_LABEL1035).fullmatch
 _key = re.compile(_KEY).fullmatch
 _value = re.compile(_VALUE).fullmatch
@@ -41,6 +44,9 @@ _ENDS = "and must start and end with an alphanumeric character"
 _LABEL_TEXT = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ENDS}"
 _SUBDOMAIN_TEXT = (
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', {_ENDS}"
+)
+_SEARCH_TEXT = (
+    f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', {_ENDS}"
 )
 _LABEL1035_TEXT = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
@@ -93,6 +99,14 @@ def dns1123_subdomain(value: str) -> list[str]:
     errors = [] if len(value) <= 253 else [too_long(253)]
     if _subdomain(value) is None:
         errors.append(_no_match(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+    return errors
+
+
+def search_domain(value: str) -> list[str]:
+    """What resolvers add to names: a subdomain whose labels may have underscores."""
+    errors = [] if len(value) <= 253 else [too_long(253)]
+    if _search(value) is None:
+        errors.append(_no_match(_SEARCH_TEXT, _SEARCH, "example.com"))
     return errors
 
 

@@ -99,7 +99,7 @@ def test_a_good_pod_has_no_errors() -> None:
         ),
         (
             {"volumes": [{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]},
-            "spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type",
+            "spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type",
         ),
         (
             {"volumes": [{"name": "v", "emptyDir": {}}, {"name": "v", "secret": {"secretName": ""}}]},
@@ -119,7 +119,7 @@ def test_a_good_pod_has_no_errors() -> None:
                 "containers": [container(volumeMounts=[{"name": "v", "mountPath": "/v", "subPath": "/a"}])],
                 "volumes": [{"name": "v", "emptyDir": {}}],
             },
-            'spec.containers[0].volumeMounts[0].subPath: Invalid value: "/a": must be a relative path',
+            'spec.containers[0].volumeMounts.subPath: Invalid value: "/a": must be a relative path',
         ),
         (
             {"tolerations": [{"operator": "Exists"}, {"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1}]},
@@ -141,7 +141,7 @@ def test_a_good_pod_has_no_errors() -> None:
             'spec.securityContext.sysctls[1].name: Duplicate value: "a"',
         ),
         (
-            {"dnsPolicy": "None"},
+            {"dnsPolicy": "None", "dnsConfig": {}},
             "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver when `dnsPolicy` is"
             " None",
         ),

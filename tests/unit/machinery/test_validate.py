@@ -39,7 +39,10 @@ def test_a_value_out_of_bounds_is_invalid() -> None:
         "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"
     ]
     assert errors_of({"spec": {"securityContext": {"runAsUser": -1}}}) == [
-        "spec.securityContext.runAsUser: Invalid value: -1: must be greater than or equal to 0"
+        "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive"
+    ]
+    assert errors_of({"spec": {"containers": [{"name": "a", "livenessProbe": {"periodSeconds": -1}}]}}) == [
+        "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0"
     ]
 
 

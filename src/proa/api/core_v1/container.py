@@ -169,8 +169,8 @@ class SecurityContext(Object):
     privileged: Annotated[bool | None, Field(2)] = None
     seLinuxOptions: Annotated[SELinuxOptions | None, Field(3)] = None
     windowsOptions: Annotated[WindowsSecurityContextOptions | None, Field(10)] = None
-    runAsUser: Annotated[Int64 | None, Field(4, minimum=0)] = None
-    runAsGroup: Annotated[Int64 | None, Field(8, minimum=0)] = None
+    runAsUser: Annotated[Int64 | None, Field(4, minimum=0, maximum=2147483647)] = None
+    runAsGroup: Annotated[Int64 | None, Field(8, minimum=0, maximum=2147483647)] = None
     runAsNonRoot: Annotated[bool | None, Field(5)] = None
     readOnlyRootFilesystem: Annotated[bool | None, Field(6)] = None
     allowPrivilegeEscalation: Annotated[bool | None, Field(7)] = None

@@ -29,7 +29,7 @@ class NodeSelector(Object):
 
 
 class PreferredSchedulingTerm(Object):
-    weight: Annotated[Int32, Field(1, required=True, minimum=1, maximum=100)] = always(int)
+    weight: Annotated[Int32, Field(1, required=True)] = always(int)
     preference: Annotated[NodeSelectorTerm, Field(2, required=True)] = always(NodeSelectorTerm)
 
 
@@ -50,7 +50,7 @@ class PodAffinityTerm(Object):
 
 
 class WeightedPodAffinityTerm(Object):
-    weight: Annotated[Int32, Field(1, required=True, minimum=1, maximum=100)] = always(int)
+    weight: Annotated[Int32, Field(1, required=True)] = always(int)
     podAffinityTerm: Annotated[PodAffinityTerm, Field(2, required=True)] = always(PodAffinityTerm)
 
 

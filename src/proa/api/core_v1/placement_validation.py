@@ -16,14 +16,17 @@ def validate_node_selector(selector: NodeSelector, path: Path, errors: ErrorList
         validate_node_selector_term(term, terms.index(position), errors)
 
 
-def validate_node_selector_term(term: NodeSelectorTerm, path: Path, errors: ErrorList) -> None:
+def validate_node_selector_term(
+    term: NodeSelectorTerm, path: Path, errors: ErrorList, *, any_value: bool = False
+) -> None:
+    """any_value: whether values may be what no label can be."""
     for position, each in enumerate(term.matchExpressions):
-        _validate_expression(each, path.child("matchExpressions").index(position), errors)
+        _validate_expression(each, path.child("matchExpressions").index(position), errors, any_value)
     for position, each in enumerate(term.matchFields):
         _validate_field(each, path.child("matchFields").index(position), errors)
 
 
-def _validate_expression(requirement: NodeSelectorRequirement, path: Path, errors: ErrorList) -> None:
+def _validate_expression(requirement: NodeSelectorRequirement, path: Path, errors: ErrorList, any_value: bool) -> None:
     values, at = requirement.values, path.child("values")
     match requirement.operator:
         case "In" | "NotIn":
@@ -38,8 +41,9 @@ def _validate_expression(requirement: NodeSelectorRequirement, path: Path, error
         case "":
             errors.invalid(path.child("operator"), "", "not a valid selector operator")
     check_names(errors, path.child("key"), requirement.key, qualified_name(requirement.key))
-    for position, value in enumerate(values):
-        check_names(errors, at.index(position), value, label_value(value))
+    if not any_value:
+        for position, value in enumerate(values):
+            check_names(errors, at.index(position), value, label_value(value))
 
 
 def _validate_field(requirement: NodeSelectorRequirement, path: Path, errors: ErrorList) -> None:

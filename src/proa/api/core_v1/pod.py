@@ -80,17 +80,17 @@ class Sysctl(Object):
 class PodSecurityContext(Object):
     seLinuxOptions: Annotated[SELinuxOptions | None, Field(1)] = None
     windowsOptions: Annotated[WindowsSecurityContextOptions | None, Field(8)] = None
-    runAsUser: Annotated[Int64 | None, Field(2, minimum=0)] = None
-    runAsGroup: Annotated[Int64 | None, Field(6, minimum=0)] = None
+    runAsUser: Annotated[Int64 | None, Field(2, minimum=0, maximum=2147483647)] = None
+    runAsGroup: Annotated[Int64 | None, Field(6, minimum=0, maximum=2147483647)] = None
     runAsNonRoot: Annotated[bool | None, Field(3)] = None
     supplementalGroups: Annotated[tuple[Int64, ...], Field(4, list="atomic")] = ()
     supplementalGroupsPolicy: Annotated[str | None, Field(12, enum=("Merge", "Strict"))] = None
-    fsGroup: Annotated[Int64 | None, Field(5, minimum=0)] = None
+    fsGroup: Annotated[Int64 | None, Field(5, minimum=0, maximum=2147483647)] = None
     sysctls: Annotated[tuple[Sysctl, ...], Field(7, list="atomic")] = ()
     fsGroupChangePolicy: Annotated[str | None, Field(9, enum=("OnRootMismatch", "Always"))] = None
     seccompProfile: Annotated[SeccompProfile | None, Field(10)] = None
     appArmorProfile: Annotated[AppArmorProfile | None, Field(11)] = None
-    seLinuxChangePolicy: Annotated[str | None, Field(13)] = None
+    seLinuxChangePolicy: Annotated[str | None, Field(13, enum=("Recursive", "MountOption"))] = None
 
 
 class PodSpec(Object):

@@ -28,6 +28,8 @@ def default_pod_spec(spec: Document) -> None:
     for volume in spec.get("volumes") or ():
         if volume.keys() <= _SOURCELESS:
             volume["emptyDir"] = {}
+        elif volume.get("image") and not volume["image"].get("pullPolicy"):
+            volume["image"]["pullPolicy"] = default_pull_policy(volume["image"].get("reference") or "")
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
@@ -55,7 +57,7 @@ def _default_host_ports(spec: Document) -> None:
 @lru_cache(1024)
 def default_pull_policy(image: str) -> str:
     """Always for `latest` or no tag, because such a name moves; IfNotPresent for any other tag or a digest."""
-    if "@" in image:
+    if not image or "@" in image:
         return "IfNotPresent"
     tag = image.rpartition("/")[2].partition(":")[2]
     return "Always" if tag in ("", "latest") else "IfNotPresent"

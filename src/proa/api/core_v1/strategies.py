@@ -9,14 +9,14 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import replace
-
 from proa.api.core_v1.configuration import ConfigMap, Secret
 from proa.api.core_v1.identity import Namespace, ServiceAccount
 from proa.api.core_v1.node import Node
 from proa.api.core_v1.pod import Pod
+from proa.api.core_v1.pod_changes import check_annotations, check_changes
+from proa.api.core_v1.pod_changes import validate_annotations as validate_pod_annotations
 from proa.api.core_v1.pod_defaults import default_pod, default_pod_template
-from proa.api.core_v1.pod_validation import validate_pod_spec, validate_pod_template, without_mutable
+from proa.api.core_v1.pod_validation import validate_images, validate_pod_spec, validate_pod_template
 from proa.api.core_v1.pod_warnings import name_warnings, pod_status_warnings, pod_warnings, template_warnings
 from proa.api.core_v1.replication import ReplicationController
 from proa.api.core_v1.template import PodTemplate
@@ -50,39 +50,22 @@ class PodStrategy(DefaultStrategy):
                 {**waiting, "message": "Scheduling is blocked due to non-empty scheduling gates"}
             ]
 
-    def validate(self, new: Pod, errors: ErrorList) -> None:
-        validate_pod_spec(new.spec, _SPEC, errors)
-
     def validate_create(self, new: Pod, errors: ErrorList) -> None:
+        _validate_pod(new, errors)
         if new.spec.ephemeralContainers:  # they come through their subresource
             errors.forbidden(_SPEC.child("ephemeralContainers"), "cannot be set on create")
+        if new.spec.nodeName and new.spec.schedulingGates:
+            detail = "cannot be set until all schedulingGates have been cleared"
+            errors.forbidden(_SPEC.child("nodeName"), detail)
 
     def validate_update(self, new: Pod, old: Pod, errors: ErrorList) -> None:
-        if len(new.spec.containers) != len(old.spec.containers):
-            errors.forbidden(_SPEC.child("containers"), "pod updates may not add or remove containers")
-            return
-        if without_mutable(new.spec) != without_mutable(old.spec) or not _may_end_within(new, old):
-            errors.forbidden(
-                _SPEC,
-                "pod updates may not change fields other than `spec.containers[*].image`,"
-                "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to"
-                " existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was"
-                " previously negative)",
-            )
-        kept = {repr(replace(each, tolerationSeconds=None)) for each in new.spec.tolerations}
-        if any(repr(replace(each, tolerationSeconds=None)) not in kept for each in old.spec.tolerations):
-            text = "existing toleration can not be modified except its tolerationSeconds"
-            errors.forbidden(_SPEC.child("tolerations"), text)
-        old_deadline, deadline = old.spec.activeDeadlineSeconds, new.spec.activeDeadlineSeconds
-        if old_deadline is not None and (deadline is None or deadline > old_deadline):
-            errors.invalid(
-                _SPEC.child("activeDeadlineSeconds"),
-                deadline,
-                f"must be less than or equal to previous value {old_deadline}",
-            )
-        gates = {each.name for each in old.spec.schedulingGates}
-        if any(each.name not in gates for each in new.spec.schedulingGates):
-            errors.forbidden(_SPEC.child("schedulingGates"), "only deletion is allowed, but found new scheduling gate")
+        """A spec that nobody changed is as good as it was: most updates are of the status."""
+        if new.metadata.annotations != old.metadata.annotations:
+            check_annotations(new.metadata.annotations, old.metadata.annotations, errors)
+            validate_pod_annotations(new, errors)
+        if new.spec != old.spec:
+            _validate_pod(new, errors)
+            check_changes(new, old, errors)
 
     def warnings(self, new: Pod, old: Pod | None) -> list[str]:
         """Of new pods only: nobody reads what is said of the many changes that programs make."""
@@ -92,10 +75,19 @@ class PodStrategy(DefaultStrategy):
         return pod_status_warnings(new)
 
 
-def _may_end_within(new: Pod, old: Pod) -> bool:
-    """Whether a pod's grace period is what it was, or is made what a negative one is treated as."""
-    before, after = old.spec.terminationGracePeriodSeconds, new.spec.terminationGracePeriodSeconds
-    return before == after or (before is not None and before < 0 and after == 1)
+def _validate_pod(pod: Pod, errors: ErrorList) -> None:
+    """What holds of pods beyond what holds of templates."""
+    validate_pod_annotations(pod, errors)
+    validate_pod_spec(pod.spec, _SPEC, errors)
+    validate_images(pod.spec, _SPEC, errors)
+    if pod.spec.serviceAccountName:
+        return
+    for index, volume in enumerate(pod.spec.volumes):
+        for position, source in enumerate(volume.projected.sources if volume.projected is not None else ()):
+            if source.serviceAccountToken is not None:
+                where = _SPEC.child("volumes").index(index).child("projected", "sources").index(position)
+                detail = "must not be specified when serviceAccountName is not set"
+                errors.forbidden(where.child("serviceAccountToken"), detail)
 
 
 class PodTemplateStrategy(DefaultStrategy):

@@ -67,7 +67,7 @@ class ClusterTrustBundleProjection(Object):
 class KeyToPath(Object):
     key: Annotated[str, Field(1, required=True)] = always(str)
     path: Annotated[str, Field(2, required=True)] = always(str)
-    mode: Annotated[Int32 | None, Field(3, minimum=0, maximum=511)] = None
+    mode: Annotated[Int32 | None, Field(3)] = None
 
 
 class ConfigMapProjection(Object):
@@ -79,7 +79,7 @@ class ConfigMapProjection(Object):
 class ConfigMapVolumeSource(Object):
     name: str = ""
     items: Annotated[tuple[KeyToPath, ...], Field(2, list="atomic")] = ()
-    defaultMode: Annotated[Int32 | None, Field(3, default=420, minimum=0, maximum=511)] = None
+    defaultMode: Annotated[Int32 | None, Field(3, default=420)] = None
     optional: Annotated[bool | None, Field(4)] = None
 
 
@@ -87,7 +87,7 @@ class DownwardAPIVolumeFile(Object):
     path: Annotated[str, Field(1, required=True)] = always(str)
     fieldRef: Annotated[ObjectFieldSelector | None, Field(2)] = None
     resourceFieldRef: Annotated[ResourceFieldSelector | None, Field(3)] = None
-    mode: Annotated[Int32 | None, Field(4, minimum=0, maximum=511)] = None
+    mode: Annotated[Int32 | None, Field(4)] = None
 
 
 class DownwardAPIProjection(Object):
@@ -96,7 +96,7 @@ class DownwardAPIProjection(Object):
 
 class DownwardAPIVolumeSource(Object):
     items: Annotated[tuple[DownwardAPIVolumeFile, ...], Field(1, list="atomic")] = ()
-    defaultMode: Annotated[Int32 | None, Field(2, default=420, minimum=0, maximum=511)] = None
+    defaultMode: Annotated[Int32 | None, Field(2, default=420)] = None
 
 
 class EmptyDirVolumeSource(Object):
@@ -219,7 +219,7 @@ class SecretProjection(Object):
 
 class ServiceAccountTokenProjection(Object):
     audience: Annotated[str, Field(1)] = ""
-    expirationSeconds: Annotated[Int64 | None, Field(2, default=3600, minimum=600, maximum=4294967296)] = None
+    expirationSeconds: Annotated[Int64 | None, Field(2, default=3600)] = None
     path: Annotated[str, Field(3, required=True)] = always(str)
 
 
@@ -234,7 +234,7 @@ class VolumeProjection(Object):
 
 class ProjectedVolumeSource(Object):
     sources: Annotated[tuple[VolumeProjection, ...], Field(1, list="atomic")] = always(no_items)
-    defaultMode: Annotated[Int32 | None, Field(2, default=420, minimum=0, maximum=511)] = None
+    defaultMode: Annotated[Int32 | None, Field(2, default=420)] = None
 
 
 class QuobyteVolumeSource(Object):
@@ -273,7 +273,7 @@ class ScaleIOVolumeSource(Object):
 class SecretVolumeSource(Object):
     secretName: Annotated[str, Field(1)] = ""
     items: Annotated[tuple[KeyToPath, ...], Field(2, list="atomic")] = ()
-    defaultMode: Annotated[Int32 | None, Field(3, default=420, minimum=0, maximum=511)] = None
+    defaultMode: Annotated[Int32 | None, Field(3, default=420)] = None
     optional: Annotated[bool | None, Field(4)] = None
 
 

@@ -117,9 +117,7 @@ def _validate_source(spec: PersistentVolumeSpec, name: str, path: Path, errors: 
     for extra in chosen[1:]:
         errors.forbidden(path.child(extra), "may not specify more than 1 volume type")
     source, at = getattr(spec, chosen[0]), path.child(chosen[0])
-    check_required(errors, at, source)
-    if chosen[0] in _RULES:
-        _RULES[chosen[0]](source, at, errors)
+    validate_source(chosen[0], source, at, errors)
     if spec.iscsi is not None and spec.iscsi.initiatorName is not None:
         portal = spec.iscsi.targetPortal
         if len(f"{name}:{portal}") > _LONGEST_PORTAL:
@@ -128,6 +126,13 @@ def _validate_source(spec: PersistentVolumeSpec, name: str, path: Path, errors: 
                 " iscsi.initiatorName is specified."
             )
             errors.invalid(at.child("targetportal"), portal, detail)
+
+
+def validate_source(field: str, source: Any, path: Path, errors: ErrorList) -> None:
+    """What a volume is made of: the field it is in, its value, its path. A pod's own volume says less of some."""
+    check_required(errors, path, source)
+    if field in _RULES:
+        _RULES[field](source, path, errors)
 
 
 # --- what each source needs beyond its required fields ---
@@ -145,11 +150,11 @@ def _absolute(source: Any, path: Path, errors: ErrorList) -> None:
 
 def _partition(source: Any, path: Path, errors: ErrorList) -> None:
     if not 0 <= source.partition <= 255:
-        errors.invalid(path.child("partition"), source.partition, names.in_range(0, 255))
+        errors.invalid(path.child("partition"), source.partition, names.in_range(1, 255))
 
 
 def _glusterfs(source: Any, path: Path, errors: ErrorList) -> None:
-    namespace, at = source.endpointsNamespace, path.child("endpointsNamespace")
+    namespace, at = getattr(source, "endpointsNamespace", None), path.child("endpointsNamespace")
     if namespace == "":
         detail = "if the endpointnamespace is set, it must be a valid namespace name"
         errors.invalid(at, namespace, detail)
@@ -208,7 +213,7 @@ def _flex(source: FlexPersistentVolumeSource, path: Path, errors: ErrorList) -> 
 
 
 def _azure_file(source: Any, path: Path, errors: ErrorList) -> None:
-    if source.secretNamespace == "":
+    if getattr(source, "secretNamespace", None) == "":
         errors.required(path.child("secretNamespace"))
 
 
@@ -226,7 +231,7 @@ def _azure_disk(source: AzureDiskVolumeSource, path: Path, errors: ErrorList) ->
 def _named_secret(source: Any, path: Path, errors: ErrorList) -> None:
     if source.secretRef is not None:
         for field in ("name", "namespace"):
-            if not getattr(source.secretRef, field):
+            if getattr(source.secretRef, field, None) == "":  # a pod's secret is in its own namespace
                 errors.required(path.child("secretRef", field))
 
 

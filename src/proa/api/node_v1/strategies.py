@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from proa.api.core_v1.container import ResourceRequirements
+from proa.api.core_v1.container_resources import validate_amounts
 from proa.api.core_v1.node_label_warnings import label_warning
-from proa.api.core_v1.pod_validation import validate_resources, validate_tolerations
+from proa.api.core_v1.pod_placement import validate_tolerations
 from proa.api.node_v1.types import RuntimeClass
 from proa.machinery.checks import check_names, check_unchanged
 from proa.machinery.fields import ErrorList, Path
@@ -24,7 +24,7 @@ class RuntimeClassStrategy(DefaultStrategy):
         else:
             errors.required(_HANDLER)
         if new.overhead is not None:
-            validate_resources(ResourceRequirements(limits=new.overhead.podFixed), Path("overhead"), errors)
+            validate_amounts(new.overhead.podFixed, Path("overhead"), errors)
         scheduling = new.scheduling
         if scheduling is None:
             return

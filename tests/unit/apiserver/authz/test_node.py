@@ -22,6 +22,7 @@ from proa.client.informer import Informers
 from proa.client.protocol import Client
 
 NODE = User("system:node:n", groups=("system:nodes",))
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 SPEC = {
     "nodeName": "n",
     "serviceAccountName": "robot",
@@ -37,7 +38,7 @@ SPEC = {
     "volumes": [
         {"name": "c", "persistentVolumeClaim": {"claimName": "claim"}},
         {"name": "p", "projected": {"sources": [{"secret": {"name": "projected"}}]}},
-        {"name": "e", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+        {"name": "e", "ephemeral": {"volumeClaimTemplate": {"spec": CLAIM}}},
     ],
 }
 

@@ -167,7 +167,7 @@ def token(pod: Any, *audiences: str, **reference: Any) -> dict[str, Any]:
 async def test_a_kubelet_gets_tokens_only_for_its_pods_and_their_audiences(context: PluginContext) -> None:
     sources = [{"serviceAccountToken": {"path": "t", "audience": "vault"}}]
     volumes = [{"name": "v", "projected": {"sources": sources}}, {"name": "w", "csi": {"driver": "csi.example.com"}}]
-    spec = {**RUNNING, "volumes": volumes}
+    spec = {**RUNNING, "serviceAccountName": "default", "volumes": volumes}
     here = await context.client.create(PODS, made(Pod, "here", "default", spec={**spec, "nodeName": "n1"}))
     there = await context.client.create(PODS, made(Pod, "there", "default", spec={**spec, "nodeName": "n2"}))
     driver = made(CSIDriver, "csi.example.com", spec={"tokenRequests": [{"audience": "csi"}]})
