@@ -98,6 +98,27 @@ def guard_update(resource: Resource[Any], document: Document, old: Mapping[str, 
     return metadata
 
 
+def dedup_owners(metadata: Document, warnings: list[str], when: str = "") -> None:
+    """Leave out owners that are said twice, with a warning. when: where the second was found, if not in the request."""
+    said = metadata.get("ownerReferences")
+    if not said or len(said) < 2:
+        return
+    kept: list[Document] = []
+    again: list[Document] = []
+    for each in said:
+        (again if each in kept else kept).append(each)
+    if again:
+        metadata["ownerReferences"] = kept
+        warnings.append(
+            f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, "
+            "and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+            + ", ".join(each.get("uid", "") for each in again)
+        )
+
+
+AFTER_ADMISSION = " after mutating admission happens"
+
+
 def desired_changed(document: Mapping[str, Any], old: Mapping[str, Any], *, with_status: bool = False) -> bool:
     """Whether anything but metadata and status differs: what `metadata.generation` counts.
 

@@ -119,6 +119,20 @@ async def test_a_patch_that_names_an_old_version_conflicts(maps: Registry) -> No
     assert (await failure(maps.patch("default", "a", patch, options()))).reason == "Conflict"
 
 
+async def test_an_owner_that_is_said_twice_is_kept_once_with_a_warning(maps: Registry) -> None:
+    owner, other = ({"apiVersion": "v1", "kind": "Node", "name": name, "uid": f"u-{name}"} for name in "ab")
+    twice = [owner, other, dict(owner), {**owner, "controller": True}]
+    writes = (maps.create, lambda namespace, document, asked: maps.update(namespace, "a", document, asked))
+    for write in writes:
+        asked = options()
+        item = await write("default", config_map("a", ownerReferences=twice), asked)
+        assert read(item)["metadata"]["ownerReferences"] == [owner, other, {**owner, "controller": True}]
+        assert asked.warnings == [
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and "
+            "may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: u-a"
+        ]
+
+
 async def test_an_update_creates_nothing(maps: Registry) -> None:
     assert (await failure(maps.update("default", "a", config_map("a"), options()))).code == 404
 

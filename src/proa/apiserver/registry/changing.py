@@ -129,6 +129,7 @@ class Changer:
         objects, resource, prepare, admission = self._objects, self._resource, self._prepare, self._admission
         options, subresource, trusted, admitted, facet = how
         meta = metadata.guard_update(resource, document, old, old["metadata"]["name"])
+        metadata.dedup_owners(meta, options.warnings)
         document = prepare.shaped(document, old, subresource)
         prepare.changed(document, old, subresource)
         namespace, name = meta.get("namespace", ""), meta["name"]
@@ -140,6 +141,7 @@ class Changer:
             await admission.mutate(attributes)
             if facet is not None:
                 facet.take(seen[0], document)
+            metadata.dedup_owners(document["metadata"], options.warnings, metadata.AFTER_ADMISSION)
         self._count_generation(document, old, subresource)
         finish = None
         if objects.hooks is not None:

@@ -38,6 +38,7 @@ class Creator:
         prepare.decoded(document, options)
         now = self._now()
         meta = metadata.fill_for_create(self._resource, document, namespace, now, self._random)
+        metadata.dedup_owners(meta, options.warnings)
         if name:
             meta["name"] = name
         base = "" if meta.get("name") else meta.get("generateName", "")
@@ -51,6 +52,7 @@ class Creator:
         await admission.mutate(attributes)
         if document["metadata"] is not meta:  # somebody outside of the server has made another
             metadata.match_namespace(self._resource, document["metadata"], namespace)
+            metadata.dedup_owners(document["metadata"], options.warnings, metadata.AFTER_ADMISSION)
         finish = hooks.begin_create(document, dry_run=options.dry_run) if hooks is not None else None
         done = False
         try:
