@@ -195,10 +195,10 @@ class ApiServer:
         """A path of its own that is no resource; with a slash at its end, everything below it too."""
         self._dispatcher.serve_path(path, handle)
 
-    async def listen(self) -> None:
-        """Serve."""
+    async def listen(self, port: int | None = None) -> None:
+        """Serve. port: another than the configured one, 0 for any that is free."""
         config = self.config
-        self.port = await self._http.start(config.host, config.port, config.tls)
+        self.port = await self._http.start(config.host, config.port if port is None else port, config.tls)
         self._deadlines.start()
         await self.publish()
 

@@ -126,7 +126,7 @@ class SimulatedCluster:
             )
         server = _running(self._server)
         if not self._served:
-            await server.listen()
+            await server.listen(0)
             self._served = True
         return f"https://{LOCALHOST}:{server.port}"
 

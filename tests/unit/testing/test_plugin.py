@@ -12,9 +12,10 @@ import pytest
 
 from proa.aio.clock import VirtualEventLoop
 from proa.api.core_v1.resources import NODES, PODS
+from proa.api.discovery_v1.resources import ENDPOINT_SLICES
 from proa.client.http import HttpClient
 from proa.client.kubeconfig import load
-from proa.cluster.simulated import CannotServeError
+from proa.cluster.simulated import CannotServeError, SimulatedCluster
 from proa.testing.clock import SettlingEventLoop, in_seconds
 
 pytest_plugins = ["pytester"]
@@ -65,6 +66,15 @@ async def test_a_cluster_in_real_time_serves_https_to_any_client(proa_cluster: A
         assert node.metadata.name == "simulated-0"
     finally:
         await client.close()
+
+
+async def test_clusters_of_one_machine_are_served_side_by_side(proa_cluster: Any) -> None:
+    async with SimulatedCluster() as other:
+        urls = [await proa_cluster.serve(), await other.serve()]
+        assert len({*urls}) == 2
+        for cluster, url in zip((proa_cluster, other), urls, strict=True):
+            slices = await cluster.client.get(ENDPOINT_SLICES, "kubernetes", "default")
+            assert url.endswith(f":{slices.ports[0].port}")
 
 
 @pytest.mark.proa(virtual_time=True)
