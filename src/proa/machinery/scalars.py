@@ -16,7 +16,7 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1), Scalar("integer", "int32")]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1), Scalar("integer", "int64")]
-Double = Annotated[float, Scalar("number", "double")]
+Double = Annotated[int | float, Scalar("number", "double")]
 Time = Annotated[str, Scalar("string", "date-time", _META + "Time")]
 MicroTime = Annotated[str, Scalar("string", "date-time", _META + "MicroTime")]
 Quantity = Annotated[str | int | float, Scalar("string", "", "io.k8s.apimachinery.pkg.api.resource.Quantity")]

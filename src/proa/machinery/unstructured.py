@@ -44,7 +44,18 @@ def decode(body: bytes | msgspec.Raw) -> Unstructured:
 def encode(obj: Unstructured) -> bytes:
     """The stored bytes: metadata first, canonical."""
     rest = {name: value for name, value in obj.document.items() if name != "metadata"}
-    return msgspec.json.encode({"metadata": obj.metadata, **rest})
+    body = msgspec.json.encode({"metadata": obj.metadata, **rest})
+    # Few documents have a ".0" at all, and in most of those it is part of a text.
+    return msgspec.json.encode({"metadata": obj.metadata, **_whole(rest)}) if b".0" in body else body
+
+
+def _whole(value: Any) -> Any:
+    """The value with whole numbers written as such: 1.0 is an integer in JSON, but not to readers with typed fields."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    return [_whole(each) for each in value] if isinstance(value, list) else value
 
 
 def revised(obj: Unstructured, revision: int) -> Unstructured:

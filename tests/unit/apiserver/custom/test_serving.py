@@ -221,6 +221,19 @@ async def test_an_update_must_say_which_version_it_replaces(client: Client, defi
         await client.document("PUT", path("a"), made)
 
 
+async def test_whole_numbers_are_written_as_such(listening: ApiServer, client: Client, define: Define) -> None:
+    numbers = {"size": {"type": "integer"}, "share": {"type": "number", "maximum": 10}, "text": {"type": "string"}}
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": numbers}}}
+    await define(definition("things", version(schema=schema)))
+    headers = {"Authorization": "Bearer admin", "Content-Type": "application/json"}
+    body = b'{"apiVersion":"example.com/v1","kind":"Thing","metadata":{"name":"a"},"spec":%s}'
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{listening.port}", headers=headers) as http:
+        async with http.post(path(), data=body % b'{"size":2.0,"share":1e1,"text":"1.0"}') as answer:
+            assert b'"spec":{"size":2,"share":10,"text":"1.0"}' in await answer.read()
+        async with http.get(f"{CRDS}/things.example.com") as answer:
+            assert b'"maximum":10}' in (await answer.read()).replace(b" ", b"").replace(b"\n", b"")
+
+
 async def test_selectable_fields_select(client: Client, define: Define) -> None:
     await define(definition("things", version(selectableFields=[{"jsonPath": ".spec.text"}])))
     for name in ("a", "b"):
