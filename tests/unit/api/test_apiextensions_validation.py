@@ -39,7 +39,7 @@ def errors_of(new: CustomResourceDefinition, old: CustomResourceDefinition | Non
         STRATEGY.validate_create(new, errors)
     else:
         STRATEGY.validate_update(new, old, errors)
-    return [str(each).replace("spec.versions[0].schema.openAPIV3Schema", "SCHEMA") for each in errors]
+    return [str(each).replace("spec.validation.openAPIV3Schema", "SCHEMA") for each in errors]
 
 
 def with_spec(**properties: Any) -> dict[str, Any]:
@@ -203,7 +203,36 @@ def test_names_versions_and_scope_are_checked() -> None:
 
 def test_a_schema_is_required() -> None:
     version = {"name": "v1", "served": True, "storage": True}
-    assert errors_of(crd(versions=[version])) == ["SCHEMA: Required value"]
+    assert errors_of(crd(versions=[version])) == ["spec.versions[0].schema.openAPIV3Schema: Required value"]
+
+
+def test_what_is_wrong_in_all_versions_alike_is_told_once_of_the_spec() -> None:
+    def said(*more: dict[str, Any]) -> list[str]:
+        columns = [{"name": "a", "type": "string", "jsonPath": "a"}]
+        made = [
+            {
+                "name": f"v{number}",
+                "served": True,
+                "storage": not number,
+                "schema": {"openAPIV3Schema": with_spec(a={})},
+                "additionalPrinterColumns": columns,
+            }
+            | each
+            for number, each in enumerate(more)
+        ]
+        new = crd(versions=made)
+        new = msgspec.structs.replace(new, status=msgspec.structs.replace(new.status, storedVersions=("v0",)))
+        return [each.partition(":")[0] for each in errors_of(new)]
+
+    below, column = "properties[spec].properties[a].type", "additionalPrinterColumns[0].JSONPath"
+    assert said({}) == said({}, {}) == [f"spec.{column}", f"SCHEMA.{below}"]
+    other = {"schema": {"openAPIV3Schema": with_spec(a={}, b={"type": "string"})}}
+    assert said({}, other) == [
+        f"spec.{column}",
+        f"spec.versions[0].schema.openAPIV3Schema.{below}",
+        f"spec.versions[1].schema.openAPIV3Schema.{below}",
+    ]
+    assert said({}, {"additionalPrinterColumns": []}) == [f"spec.versions[0].{column}", f"SCHEMA.{below}"]
 
 
 def test_protected_groups_need_an_approval() -> None:
@@ -234,8 +263,8 @@ def test_selectable_fields_are_scalars_of_the_schema() -> None:
     }  # fmt: skip
     said = errors_of(crd(versions=[version]))
     assert [each.partition(":")[0] for each in said] == [
-        "spec.versions[0].selectableFields[1].jsonPath",
-        "spec.versions[0].selectableFields[2].jsonPath",
+        "spec.selectableFields[1].jsonPath",
+        "spec.selectableFields[2].jsonPath",
     ]
 
 
@@ -246,8 +275,7 @@ def test_scale_paths_are_where_they_belong() -> None:
         "subresources": {"scale": scale},
     }  # fmt: skip
     assert errors_of(crd(versions=[version])) == [
-        'spec.versions[0].subresources.scale.specReplicasPath: Invalid value: ".replicas": '
-        "should be a json path under .spec"
+        'spec.subresources.scale.specReplicasPath: Invalid value: ".replicas": should be a json path under .spec'
     ]
 
 

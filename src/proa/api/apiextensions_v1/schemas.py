@@ -10,11 +10,8 @@ from typing import Any
 
 import msgspec
 
-from proa.api.apiextensions_v1 import (
-    CustomResourceDefinition,
-    CustomResourceDefinitionVersion,
-    CustomResourceSubresources,
-)
+from proa.api.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionVersion
+from proa.api.apiextensions_v1.validation import place
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.structural.check import check_schema, reachable
 from proa.machinery.structural.formats import is_known
@@ -36,6 +33,7 @@ _ROOT_FIELDS = {
 def validate_schemas(crd: CustomResourceDefinition, old: CustomResourceDefinition | None, errors: ErrorList) -> None:
     """The schemas, and what refers to them; those that did not change are as good as they were."""
     before = {each.name: each for each in old.spec.versions} if old is not None else {}
+    alike = len({msgspec.json.encode(each.schema) for each in crd.spec.versions}) == 1
     for position, version in enumerate(crd.spec.versions):
         path = Path("spec", "versions").index(position)
         schema = version.schema.openAPIV3Schema if version.schema is not None else None
@@ -45,15 +43,17 @@ def validate_schemas(crd: CustomResourceDefinition, old: CustomResourceDefinitio
                 why = "may only be set when `version.schema.openAPIV3Schema` is not included"
                 errors.invalid(path.child("selectableFields"), "", why)
             continue
+        told = place(crd.spec.versions, position, "schema", "validation")
         was = before.get(version.name)
         same = was is not None and was.schema == version.schema
         if same and was is not None and was.selectableFields == version.selectableFields:
             continue
         document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(schema))
-        if not same:
-            at = path.child("schema", "openAPIV3Schema")
+        if not same and told is not None:
+            at = told.child("openAPIV3Schema")
             found = ErrorList()
-            _root(document, version.subresources, at, found)
+            if any(_has_status(each) for each in (crd.spec.versions if alike else (version,))):
+                _root(document, at, found)
             check_schema(document, found, at)
             if not found and any(each.get("x-kubernetes-validations") for each in reachable(document)):
                 from proa.machinery.rules.checked import check_rules  # with it comes the whole expression language
@@ -64,7 +64,11 @@ def validate_schemas(crd: CustomResourceDefinition, old: CustomResourceDefinitio
                 if not found:
                     check_defaults(tree, at, found)
             errors.extend(found)
-        _selectable(version, node_of(document), path.child("selectableFields"), errors)
+        told = place(crd.spec.versions, position, "selectableFields")
+        if told is None and crd.spec.versions[0].schema != version.schema:
+            told = path.child("selectableFields")
+        if told is not None:
+            _selectable(version, node_of(document), told, errors)
 
 
 def unrecognized_formats(crd: CustomResourceDefinition) -> list[str]:
@@ -115,11 +119,12 @@ def _selectable(version: CustomResourceDefinitionVersion, root: Node, path: Path
         errors.too_many(path, len(seen), MAX_SELECTABLE_FIELDS)
 
 
-def _root(
-    document: Mapping[str, Any], subresources: CustomResourceSubresources | None, path: Path, errors: ErrorList
-) -> None:
-    if subresources is None or subresources.status is None:
-        return
+def _has_status(version: CustomResourceDefinitionVersion) -> bool:
+    return version.subresources is not None and version.subresources.status is not None
+
+
+def _root(document: Mapping[str, Any], path: Path, errors: ErrorList) -> None:
+    """What a whole schema may say where the status has a subresource."""
     if document.get("type") != "object":
         must = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
         errors.invalid(path.child("type"), document.get("type") or "", must)

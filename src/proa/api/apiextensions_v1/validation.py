@@ -5,7 +5,7 @@ Not here: its schemas (`schemas`), and whether its names are free (`apiserver.cu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -123,6 +123,20 @@ def _immutable(new: Any, old: Any, path: Path, errors: ErrorList) -> None:
         errors.immutable(path, new)
 
 
+def place(
+    versions: Sequence[CustomResourceDefinitionVersion], position: int, field: str, shared: str = ""
+) -> Path | None:
+    """Where it is told what is wrong with a field of a version.
+
+    What all versions say alike is told once, of the spec, as if it stood there (as `shared`): upstream's API once had
+    no versions, and its checks still see definitions that way. None: an earlier version has been told of it.
+    """
+    said = getattr(versions[0], field)
+    if any(getattr(each, field) != said for each in versions):
+        return SPEC.child("versions").index(position).child(field)
+    return None if position else SPEC.child(shared or field)
+
+
 def _versions(versions: tuple[CustomResourceDefinitionVersion, ...], errors: ErrorList) -> None:
     path = SPEC.child("versions")
     plain = [msgspec.to_builtins(each) for each in versions]
@@ -131,10 +145,13 @@ def _versions(versions: tuple[CustomResourceDefinitionVersion, ...], errors: Err
         if wrong := rules.dns1035_label(version.name):
             errors.invalid(at.child("name"), version.name, ",".join(wrong))
         _deprecation(version, at.child("deprecationWarning"), errors)
-        if version.subresources is not None:
-            _subresources(version.subresources, at.child("subresources"), errors)
-        for index, column in enumerate(version.additionalPrinterColumns):
-            _column(column, at.child("additionalPrinterColumns").index(index), errors)
+        told = place(versions, position, "subresources")
+        if version.subresources is not None and told is not None:
+            _subresources(version.subresources, told, errors)
+        told = place(versions, position, "additionalPrinterColumns")
+        if told is not None:
+            for index, column in enumerate(version.additionalPrinterColumns):
+                _column(column, told.index(index), errors)
     if len({each.name for each in versions}) < len(versions):
         errors.invalid(path, plain, "must contain unique version names")
     if sum(each.storage for each in versions) != 1:
