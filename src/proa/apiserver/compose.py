@@ -262,6 +262,10 @@ class ApiServer:
             self.catalog.add(resource, view=(views or {}).get(resource))
             self.catalog.show(resource, self._tables.of(resource))
 
+    def keep(self, resource: Resource[Any], view: View) -> None:
+        """Let components of this process have a resource that is not served."""
+        self.catalog.add(resource, view=view)
+
     def withdraw(self, resources: Sequence[Resource[Any]]) -> None:
         """Serve these no more."""
         for resource in resources:

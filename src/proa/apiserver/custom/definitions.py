@@ -40,10 +40,18 @@ _SCALE = Subresource("scale", ("get", "patch", "update"), type=Scale, group="aut
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """What a CustomResourceDefinition defines: resources, newest version first, and how each sees what is stored."""
+    """What a CustomResourceDefinition defines: resources, newest version first, and how each sees what is stored.
+
+    unserved: what the objects of a definition that goes are deleted through when none of its versions is served.
+    """
 
     resources: tuple[Resource[Any], ...]
     views: Mapping[Resource[Any], View]
+    unserved: Resource[Any] | None = None
+
+    @property
+    def all(self) -> tuple[Resource[Any], ...]:
+        return self.resources if self.unserved is None else (*self.resources, self.unserved)
 
 
 def define(crd: CustomResourceDefinition, converter: Converter, rules: MakeRules) -> Definition:
@@ -55,14 +63,17 @@ def define(crd: CustomResourceDefinition, converter: Converter, rules: MakeRules
         )
         for version in crd.spec.versions
     }
-    storage = next(f"{group}/{version.name}" for version in crd.spec.versions if version.storage)
+    stored = next(version for version in crd.spec.versions if version.storage)
+    storage = f"{group}/{stored.name}"
     served = sorted((each for each in crd.spec.versions if each.served), key=lambda each: priority(each.name))
     resources = tuple(_resource(crd, version, forms[f"{group}/{version.name}"]) for version in served)
-    views = {
+    going = crd.metadata.deletionTimestamp is not None
+    unserved = _resource(crd, stored, forms[storage]) if going and not served else None
+    views: dict[Resource[Any], View] = {
         each: CustomView(each.api_version, storage, forms, converter, codec_of(each), whole=not each.fields)
-        for each in resources
+        for each in (resources if unserved is None else (unserved,))
     }
-    return Definition(resources, views)
+    return Definition(resources, views, unserved)
 
 
 def _resource(

@@ -37,6 +37,7 @@ class Server(Protocol):
     """What of the API server changes."""
 
     def serve(self, resources: Sequence[Resource[Any]], views: Mapping[Resource[Any], View] | None = None) -> None: ...
+    def keep(self, resource: Resource[Any], view: View) -> None: ...
     def withdraw(self, resources: Sequence[Resource[Any]]) -> None: ...
 
 
@@ -89,9 +90,9 @@ class CustomResources:
         await self._runner.close()
 
     def resources_of(self, name: str) -> Sequence[Resource[Any]]:
-        """What is served for the definition of that name."""
+        """What there is for the definition of that name."""
         found = self._served.get(name)
-        return found[1].resources if found is not None else ()
+        return found[1].all if found is not None else ()
 
     def _changed(self, old: CustomResourceDefinition | None, new: CustomResourceDefinition | None) -> None:
         if new is not None:
@@ -102,7 +103,7 @@ class CustomResources:
     def _withdraw(self, name: str) -> None:
         before = self._served.pop(name, None)
         if before is not None:
-            self._server.withdraw(before[1].resources)
+            self._server.withdraw(before[1].all)
 
     def _follow(self, new: CustomResourceDefinition) -> None:
         """Serve what a definition says now, if that is not what is served already."""
@@ -123,7 +124,9 @@ class CustomResources:
         self._served[name] = meaning, definition
         self._server.serve(definition.resources, definition.views)
         if before is not None:
-            self._server.withdraw([each for each in before[1].resources if each not in definition.resources])
+            self._server.withdraw([each for each in before[1].all if each not in definition.resources])
+        if definition.unserved is not None:
+            self._server.keep(definition.unserved, definition.views[definition.unserved])
 
 
 def _meaning(crd: CustomResourceDefinition) -> object:

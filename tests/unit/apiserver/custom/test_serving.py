@@ -120,6 +120,26 @@ async def test_a_definition_that_goes_waits_for_the_finalizers_of_its_objects(cl
     assert await eventually(gone)
 
 
+async def test_a_definition_that_serves_no_version_takes_its_objects_along(client: Client, define: Define) -> None:
+    crd = await define(definition())
+    await client.document("POST", path(), thing())
+    crd["spec"]["versions"][0]["served"] = False
+    await client.document("PUT", f"{CRDS}/things.example.com", crd)
+
+    async def missing(what: str) -> bool:
+        try:
+            await client.document("GET", what)
+        except StatusError as error:
+            return error.code == 404
+        return False
+
+    await eventually(lambda: missing(path()))
+    await client.document("DELETE", f"{CRDS}/things.example.com")
+    await eventually(lambda: missing(f"{CRDS}/things.example.com"))
+    await define(definition())
+    assert (await client.document("GET", path()))["items"] == []
+
+
 async def test_a_definition_whose_names_are_taken_waits_until_they_are_free(client: Client, define: Define) -> None:
     await define(definition())
     await client.document("POST", CRDS, definition("others", names={"kind": "Thing", "listKind": "Others"}))
