@@ -432,7 +432,8 @@ async def test_a_taken_generated_name_is_tried_again_with_another_but_not_for_ev
 async def test_who_writes_a_status_is_told_of_the_status_only(server: ApiServer) -> None:
     services = server.registry(SERVICES)
     created, written = options(), options()
-    document = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}], "trafficDistribution": "PreferClose"}}
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "trafficDistribution": "PreferClose"}
+    document = {"metadata": {"name": "s"}, "spec": spec}
     await services.create("default", document, created)
     assert created.warnings == ['spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"']
     status = {"metadata": {"name": "s"}, "status": {"loadBalancer": {"ingress": [{"ip": "2001:DB8::1"}]}}}

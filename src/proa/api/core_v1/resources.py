@@ -343,7 +343,7 @@ SERVICES = Resource(
         "spec.clusterIP",
         "spec.type",
     ),
-    name_rule="label1035",
+    name_rule="label",
     columns=columns.SERVICES,
     strategy=ServiceStrategy(),
 )

@@ -10,7 +10,7 @@ from proa.machinery.scalars import Int32, IntOrString
 
 
 class ClientIPConfig(Object):
-    timeoutSeconds: Annotated[Int32 | None, Field(1, minimum=1, maximum=86400)] = None
+    timeoutSeconds: Annotated[Int32 | None, Field(1)] = None
 
 
 class EndpointAddress(Object):
@@ -58,7 +58,7 @@ class PortStatus(Object):
 class LoadBalancerIngress(Object):
     ip: Annotated[str, Field(1)] = ""
     hostname: Annotated[str, Field(2)] = ""
-    ipMode: Annotated[str | None, Field(3)] = None
+    ipMode: Annotated[str | None, Field(3, enum=("Proxy", "VIP"))] = None
     ports: Annotated[tuple[PortStatus, ...], Field(4, list="atomic")] = ()
 
 

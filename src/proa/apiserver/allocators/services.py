@@ -22,6 +22,7 @@ import msgspec
 from proa.aio.tasks import TaskScope
 from proa.api.core_v1 import Service, ServiceSpec
 from proa.api.networking_v1 import IPAddress
+from proa.apiserver.allocators.families import settle_families
 from proa.apiserver.allocators.pool import Holds, Range
 from proa.apiserver.allocators.ranges import ServiceRanges
 from proa.apiserver.allocators.records import AddressRecords
@@ -85,12 +86,14 @@ class ServiceAllocator:
 
     def begin_create(self, document: Document, *, dry_run: bool) -> Callable[[bool], None]:
         """See `Hooks`."""
-        return self._begin(document, _NOTHING)
+        return self._begin(document, _NOTHING, changes=False)
 
     def begin_update(self, document: Document, old: Mapping[str, Any], *, dry_run: bool) -> Callable[[bool], None]:
         """See `Hooks`. What a client leaves out of an update it keeps."""
         _keep(document, old)
-        return self._begin(document, Held.of(msgspec.convert(old.get("spec") or {}, ServiceSpec)))
+        before = old.get("spec") or {}
+        changes = bool(before.get("clusterIP")) and before["clusterIP"] != document["spec"].get("clusterIP")
+        return self._begin(document, Held.of(msgspec.convert(before, ServiceSpec)), changes=changes)
 
     async def write(
         self, old: Service | None, new: Service | None, writing: Coroutine[Any, Any, int | Conflict]
@@ -192,7 +195,9 @@ class ServiceAllocator:
 
     # -- a request's reservation ----------------------------------------------------------------------------------
 
-    def _begin(self, document: Document, held: Held) -> Callable[[bool], None]:
+    def _begin(self, document: Document, held: Held, *, changes: bool) -> Callable[[bool], None]:
+        """changes: whether the Service had another address, so that this one is not even looked for: nobody may change
+        it, which validation says."""
         addresses: set[str] = set()
         ports: set[int] = set()
 
@@ -200,42 +205,30 @@ class ServiceAllocator:
             self._release(Held(frozenset(addresses), frozenset(ports)))
 
         try:
-            self._take_address(document, held.addresses, addresses)
+            self._take_address(document, held.addresses, addresses, changes=changes)
             self._take_ports(document, held.ports, ports)
         except BaseException:
             finish()
             raise
         return finish
 
-    def _take_address(self, document: Document, held: Set[str], taken: set[str]) -> None:
+    def _take_address(self, document: Document, held: Set[str], taken: set[str], *, changes: bool) -> None:
         spec = document.setdefault("spec", {})
         if spec.get("type") == "ExternalName":
-            for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-                spec.pop(field, None)
-            if not spec.get("clusterIP"):
-                spec.pop("clusterIP", None)
             return
-        listed = spec.get("clusterIPs") or []
-        address = spec.get("clusterIP") or (listed[0] if listed else "")
-        if listed and address != listed[0]:
-            self._refuse(document, "clusterIPs", listed, "first value must match `clusterIP`")
-        if len(listed) > 1:
-            self._refuse(document, "clusterIPs", listed, "may only hold one value: the cluster is single-stack")
-        families = spec.get("ipFamilies") or [self._family]
-        if families != [self._family]:
-            self._refuse(document, "ipFamilies", families, f"this cluster is configured for {self._family} only")
-        if spec.get("ipFamilyPolicy") == "RequireDualStack":
-            self._refuse(
-                document, "ipFamilyPolicy", "RequireDualStack", "this cluster is not configured for dual-stack services"
-            )
+        if spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+        errors = ErrorList()
+        settle_families(spec, self._family, errors)
+        if errors:
+            raise failures.invalid("", "Service", document["metadata"].get("name", ""), errors)
+        address = spec.get("clusterIP") or ""
         if address == "":
             address = self._any_address()
             self._reserve(address, taken)
-        elif address != HEADLESS and canonical(address) not in held:
+        elif address != HEADLESS and canonical(address) not in held and not changes:
             self._take_this(document, address, taken)
         spec["clusterIP"], spec["clusterIPs"] = address, [address]
-        spec["ipFamilies"] = families
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
 
     def _any_address(self) -> str:
         address = self.ranges.free(self._is_taken, self._chance)
@@ -290,7 +283,7 @@ class ServiceAllocator:
                 number = self._any_port(taken)
             mine.setdefault(number, set()).add(protocol)
             shared[port["port"]] = port["nodePort"] = number
-        if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+        if _is_probed(spec):
             number = spec.get("healthCheckNodePort")
             if not number:
                 spec["healthCheckNodePort"] = self._any_port(taken)
@@ -330,6 +323,11 @@ def _uses_node_ports(spec: Mapping[str, Any]) -> bool:
     return kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False)
 
 
+def _is_probed(spec: Mapping[str, Any]) -> bool:
+    """Whether load balancers ask its nodes who has endpoints."""
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
 def _node_ports(spec: ServiceSpec) -> Iterator[int]:
     for port in spec.ports:
         if port.nodePort:
@@ -357,19 +355,18 @@ def _keep(document: Document, old: Mapping[str, Any]) -> None:
     """Fill in what was allocated before and an update leaves out."""
     spec, before = document.setdefault("spec", {}), old.get("spec") or {}
     if "ExternalName" not in (spec.get("type"), before.get("type")):
+        address, same = spec.get("clusterIP"), spec.get("clusterIPs") == before.get("clusterIPs")
+        if address and address != before.get("clusterIP") and same:
+            spec["clusterIPs"] = [address]
         for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             if not spec.get(field) and before.get(field):
                 spec[field] = before[field]
-    elif spec.get("type") == "ExternalName" and spec.get("clusterIP") == before.get("clusterIP"):
-        spec.pop("clusterIP", None)
     if _uses_node_ports(spec) and _uses_node_ports(before):
-        known = {
-            (each.get("protocol", "TCP"), each["port"]): each.get("nodePort") for each in before.get("ports") or []
-        }
+        known = {each.get("name", ""): each.get("nodePort") for each in before.get("ports") or []}
         used = {each.get("nodePort") for each in spec.get("ports") or []}
         for port in spec.get("ports") or []:
-            number = known.get((port.get("protocol", "TCP"), port.get("port")))
+            number = known.get(port.get("name", ""))
             if not port.get("nodePort") and number and number not in used:
                 port["nodePort"] = number
-    if before.get("healthCheckNodePort") and spec.get("externalTrafficPolicy") == "Local" and _uses_node_ports(spec):
+    if before.get("healthCheckNodePort") and _is_probed(spec):
         spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])

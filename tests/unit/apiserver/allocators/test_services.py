@@ -114,7 +114,7 @@ async def test_a_service_without_an_address_has_no_object(server: ApiServer, spe
 async def test_what_is_refused_or_tried_dry_leaves_no_object(server: ApiServer) -> None:
     services = server.registry(SERVICES)
     await services.create("default", service("a"), options(dry_run=True))
-    with pytest.raises(StatusError, match="DNS-1035"):
+    with pytest.raises(StatusError, match="RFC 1123 label"):
         await services.create("default", service("A_B"), options())
     assert await records(server) == {}
 
@@ -256,9 +256,18 @@ async def test_a_restart_learns_the_addresses_of_services_that_have_no_objects(s
     await second.stop()
 
 
-@pytest.mark.parametrize("address", ["nonsense", "no::address", "fd00::7", "192.0.2.1", "10.96.0.0"])
-async def test_an_address_of_no_range_is_refused(server: ApiServer, address: str) -> None:
-    with pytest.raises(StatusError, match="not in the valid range") as error:
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("nonsense", r"clusterIPs\[0\]: Invalid value: \"nonsense\": must be a valid IP address"),
+        ("no::address", "must be a valid IP address"),
+        ("fd00::7", "IPv6 is not configured on this cluster"),
+        ("192.0.2.1", "not in the valid range"),
+        ("10.96.0.0", "not in the valid range"),
+    ],
+)
+async def test_an_address_of_no_range_is_refused(server: ApiServer, address: str, why: str) -> None:
+    with pytest.raises(StatusError, match=why) as error:
         await server.registry(SERVICES).create("default", service("a", clusterIP=address), options())
     assert is_invalid(error.value)
 
@@ -274,3 +283,67 @@ async def test_a_full_range_gives_an_error_and_an_address_again_when_one_is_free
     await services.delete("default", "a", {}, options())
     assert (await services.create("default", service("c"), options())).object.spec.clusterIP.startswith("10.96.0.")
     await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
+        ({"ipFamilies": ["IPv4", "IPv4"]}, 'spec.ipFamilies[1]: Duplicate value: "IPv4"'),
+        (
+            {"ipFamilyPolicy": "RequireDualStack"},
+            'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack'
+            " services",
+        ),
+        (
+            {"ipFamilies": ["IPv4", "IPv6"], "selector": {"a": "b"}},
+            "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when"
+            " multiple IP families are specified",
+        ),
+        (
+            {"clusterIPs": ["10.96.0.7"]},
+            'spec.clusterIPs: Invalid value: ["10.96.0.7"]: must be empty when `clusterIP` is not specified',
+        ),
+    ],
+)
+async def test_families_that_the_cluster_has_not_are_refused(
+    server: ApiServer, spec: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(StatusError) as raised:
+        await server.registry(SERVICES).create("default", service("a", **spec), options())
+    assert error in str(raised.value)
+
+
+async def test_endpoints_that_somebody_else_gives_a_headless_service_may_be_of_both_families(server: ApiServer) -> None:
+    services = server.registry(SERVICES)
+    free = (await services.create("default", service("a", clusterIP="None"), options())).object.spec
+    assert (free.ipFamilyPolicy, free.ipFamilies) == ("RequireDualStack", ("IPv4", "IPv6"))
+    selecting = service("b", clusterIP="None", selector={"a": "b"})
+    own = (await services.create("default", selecting, options())).object.spec
+    assert (own.ipFamilyPolicy, own.ipFamilies) == ("SingleStack", ("IPv4",))
+
+
+async def test_an_address_may_not_change_wherever_the_new_one_is(server: ApiServer) -> None:
+    services = server.registry(SERVICES)
+    await services.create("default", service("a", clusterIP="10.96.0.7"), options())
+    for address in ("192.0.2.1", "10.96.0.8", "None"):
+        changed = service("a", clusterIP=address, clusterIPs=["10.96.0.7"])
+        with pytest.raises(StatusError, match="may not change once set"):
+            await services.update("default", "a", changed, options())
+
+
+async def test_a_port_keeps_its_node_port_by_its_name(server: ApiServer) -> None:
+    services = server.registry(SERVICES)
+    await services.create("default", service("a", type="NodePort", ports=[{"port": 80, "nodePort": 30080}]), options())
+    changed = service("a", type="NodePort", ports=[{"port": 81}])
+    item = await services.update("default", "a", changed, options())
+    assert [(each.port, each.nodePort) for each in item.object.spec.ports] == [(81, 30080)]
+
+
+async def test_a_port_of_health_goes_with_the_load_balancer(server: ApiServer) -> None:
+    services = server.registry(SERVICES)
+    made = await services.create("default", service("a", type="LoadBalancer", externalTrafficPolicy="Local"), options())
+    assert made.object.spec.healthCheckNodePort
+    changed = service("a", type="NodePort", externalTrafficPolicy="Local")
+    item = await services.update("default", "a", changed, options())
+    assert item.object.spec.healthCheckNodePort == 0
