@@ -153,9 +153,12 @@ def not_acceptable_view(view: str, found: str) -> StatusError:
     return _failure(406, "NotAcceptable", message, StatusDetails())
 
 
-def already_exists(resource: Qualified, name: str) -> StatusError:
-    """409: `pods "x" already exists`."""
-    return _failure(409, "AlreadyExists", f"{resource.qualified} {quoted(name)} already exists", _about(resource, name))
+def already_exists(resource: Qualified, name: str, *, going: bool = False) -> StatusError:
+    """409: `pods "x" already exists`. going: it is being deleted, so that trying again will do."""
+    message = f"{resource.qualified} {quoted(name)} already exists"
+    if going:
+        message = f"object is being deleted: {message}"
+    return _failure(409, "AlreadyExists", message, _about(resource, name))
 
 
 def generate_name_conflict(resource: Qualified, name: str, retry_after: int = 1) -> StatusError:

@@ -119,6 +119,13 @@ async def test_a_patch_that_names_an_old_version_conflicts(maps: Registry) -> No
     assert (await failure(maps.patch("default", "a", patch, options()))).reason == "Conflict"
 
 
+async def test_who_takes_the_name_of_what_is_going_is_told_so(maps: Registry) -> None:
+    await maps.create("default", config_map("a", finalizers=["example.com/hold"]), options())
+    await maps.delete("default", "a", {}, options())
+    error = await failure(maps.create("default", config_map("a"), options()))
+    assert (error.code, error.message) == (409, 'object is being deleted: configmaps "a" already exists')
+
+
 async def test_an_owner_that_is_said_twice_is_kept_once_with_a_warning(maps: Registry) -> None:
     owner, other = ({"apiVersion": "v1", "kind": "Node", "name": name, "uid": f"u-{name}"} for name in "ab")
     twice = [owner, other, dict(owner), {**owner, "controller": True}]

@@ -61,12 +61,15 @@ class Changer:
     ) -> Item:
         """Replace an object (or with 'status' its status), guarded by the document's resourceVersion if it has one."""
         self._prepare.decoded(document, options)
-        self._prepare.check_conditional(document, name)
         copy = msgspec.json.encode(document)
         first = [document]
 
         def replace(_: Document) -> Document:
-            return first.pop() if first else msgspec.json.decode(copy)
+            if not first:
+                again: Document = msgspec.json.decode(copy)
+                return again
+            self._prepare.check_conditional(document, name)  # what is not there is told first
+            return first.pop()
 
         return await self.change(namespace, name, replace, options, subresource)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+import msgspec
+
 from proa.apiserver import metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
@@ -83,5 +85,7 @@ class Creator:
                 if not isinstance(written, Conflict):
                     return written
             if not base:
-                raise failures.already_exists(self._resource, meta["name"])
+                found = await objects.newest(key)
+                going = found is not None and "deletionTimestamp" in msgspec.json.decode(found.body)["metadata"]
+                raise failures.already_exists(self._resource, meta["name"], going=going)
         raise failures.generate_name_conflict(self._resource, meta["name"])

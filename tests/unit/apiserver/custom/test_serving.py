@@ -239,6 +239,9 @@ async def test_an_update_must_say_which_version_it_replaces(client: Client, defi
     del made["metadata"]["resourceVersion"]
     with pytest.raises(StatusError, match=r"metadata\.resourceVersion: Invalid value: 0: must be specified"):
         await client.document("PUT", path("a"), made)
+    made["metadata"] = {"name": "b"}
+    with pytest.raises(StatusError, match=r'things\.example\.com "b" not found'):
+        await client.document("PUT", path("b"), made)
 
 
 async def test_whole_numbers_are_written_as_such(listening: ApiServer, client: Client, define: Define) -> None:
