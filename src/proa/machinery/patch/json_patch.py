@@ -9,6 +9,7 @@ import jsonpointer
 import msgspec
 
 from proa.machinery.decode import is_too_deep
+from proa.machinery.fields import quoted
 from proa.machinery.status import bad_request, request_entity_too_large, unprocessable
 
 MAX_OPERATIONS = 10_000
@@ -32,9 +33,27 @@ def apply_json_patch(document: Any, operations: Any) -> Any:
         raise bad_request("the object would be nested too deeply") from None
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"invalid JSON patch: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
-        raise unprocessable(str(error)) from error
+    except _REFUSED:
+        raise unprocessable(_refused(document, operations)) from None
     return patched
+
+
+_REFUSED = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException)
+
+
+def _refused(document: Any, operations: list[Any]) -> str:
+    """Which operation does not apply, in words that show nothing of the document: who may patch may not always read."""
+    document = msgspec.json.decode(msgspec.json.encode(document))
+    for each in operations:
+        try:
+            document = jsonpatch.JsonPatch([each]).apply(document, in_place=True)
+        except _REFUSED:
+            kind, path = each["op"], quoted(str(each.get("path")))
+            if kind == "test":
+                return f"testing value {path} failed"
+            start = f" from {quoted(str(each['from']))}" if "from" in each else ""
+            return f"{kind} operation does not apply{start} at {path}"
+    return "it does not apply"
 
 
 def _applied(document: Any, operations: list[Any]) -> Any:

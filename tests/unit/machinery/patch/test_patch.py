@@ -168,3 +168,24 @@ def test_what_a_json_patch_cannot_do_is_told_from_what_it_cannot_mean(operation:
 def test_retain_keys_lists_names_and_nothing_else() -> None:
     with pytest.raises(StatusError, match="must list names of fields"):
         strategic({}, {"$retainKeys": [[]]}, schema_of(Pod))
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ({"op": "remove", "path": "/nope/x"}, 'remove operation does not apply at "/nope/x"'),
+        ({"op": "replace", "path": "/data/x", "value": 1}, 'replace operation does not apply at "/data/x"'),
+        ({"op": "add", "path": "/data/a/b", "value": 1}, 'add operation does not apply at "/data/a/b"'),
+        ({"op": "move", "from": "/nope", "path": "/x"}, 'move operation does not apply from "/nope" at "/x"'),
+        ({"op": "copy", "from": "/data", "path": "/a/b/c"}, 'copy operation does not apply from "/data" at "/a/b/c"'),
+        ({"op": "test", "path": "/data/password", "value": "guess"}, 'testing value "/data/password" failed'),
+    ],
+)
+def test_why_a_json_patch_does_not_apply_shows_nothing_of_the_object(operation: dict[str, Any], why: str) -> None:
+    secret = {"data": {"password": "hunter2"}}
+    first = {"op": "add", "path": "/kept", "value": "hunter2"}
+    with pytest.raises(StatusError) as refused:
+        apply_json_patch(secret, [first, operation])
+    assert refused.value.code == 422
+    assert refused.value.message == f"the server rejected our request due to an error in our request: {why}"
+    assert secret == {"data": {"password": "hunter2"}}
