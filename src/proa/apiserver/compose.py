@@ -43,7 +43,7 @@ from proa.apiserver.dispatch import Dispatcher, Handle
 from proa.apiserver.eviction import EvictionAction
 from proa.apiserver.handlers.connect import Connections
 from proa.apiserver.handlers.discovery import DiscoveryHandlers
-from proa.apiserver.handlers.health import HealthHandlers, metrics_handler, version
+from proa.apiserver.handlers.health import HealthHandlers, build_samples, metrics_handler, version
 from proa.apiserver.handlers.openapi import OpenApiHandlers
 from proa.apiserver.handlers.tables import Table, Tables
 from proa.apiserver.handlers.zpages import ZPages
@@ -365,6 +365,9 @@ class ApiServer:
         serve("/openapi/v3/", openapi.group)
         serve("/version", version)
         serve("/metrics", metrics_handler(self.families))
+        serve("/metrics/slis", metrics_handler(health.results))
+        self.families.computed(build_samples)
+        self.families.computed(self.aggregator.samples)
         self.families.computed(self.metrics.samples)
         self.families.computed(self._limiter.samples)
         self.families.computed(self.access.samples)

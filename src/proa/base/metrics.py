@@ -116,9 +116,10 @@ Source = Callable[[], Iterable[Samples | HistogramSamples]]
 
 
 class Metrics:
-    """The metrics of one component. Declaring a name twice is an error."""
+    """The metrics of one component. Declaring a name twice is an error. process: those of the process belong to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, process: bool = True) -> None:
+        self._process = process
         self._counters: list[Family[Counter]] = []
         self._gauges: list[Family[Gauge]] = []
         self._histograms: list[Family[Histogram]] = []
@@ -176,8 +177,9 @@ class Metrics:
 
             self._registry = CollectorRegistry(auto_describe=False)
             self._registry.register(self)
-            ProcessCollector(registry=self._registry)
-            PlatformCollector(registry=self._registry)
+            if self._process:
+                ProcessCollector(registry=self._registry)
+                PlatformCollector(registry=self._registry)
         return self._registry
 
     def collect(self) -> Iterator[Metric]:

@@ -276,6 +276,26 @@ async def test_discovery_is_encoded_once_and_cached_by_clients(http: aiohttp.Cli
         assert "pods/log" in {each["name"] for each in (await answer.json())["resources"]}
 
 
+async def test_metrics_tell_how_checks_went_and_what_is_running(http: aiohttp.ClientSession) -> None:
+    for _ in range(2):
+        async with http.get("/livez") as answer:
+            assert answer.status == 200
+    async with http.get("/metrics/slis") as answer:
+        families = {each.name: each.samples for each in text_string_to_metric_families(await answer.text())}
+    assert families.keys() == {"kubernetes_healthcheck", "kubernetes_healthchecks"}
+    ping = {"name": "ping", "type": "livez"}
+    [last] = [each.value for each in families["kubernetes_healthcheck"] if each.labels == ping]
+    assert last == 1
+    asked = {"status": "success", **ping}
+    assert 2 in [each.value for each in families["kubernetes_healthchecks"] if each.labels == asked]
+    async with http.get("/metrics") as answer:
+        families = {each.name: each.samples for each in text_string_to_metric_families(await answer.text())}
+    [running] = families["kubernetes_build_info"]
+    assert (running.value, running.labels["major"], running.labels["minor"]) == (1, "1", "36")
+    async with http.get("/version") as answer:
+        assert running.labels["git_version"] == (await answer.json())["gitVersion"]
+
+
 async def test_metrics_count_requests(http: aiohttp.ClientSession) -> None:
     async with http.get(MAPS):
         pass

@@ -5,7 +5,7 @@ Not here: what any part does.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from proa.api.apiregistration_v1 import APIService
@@ -23,7 +23,10 @@ from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.request import Request, Response
 from proa.apiserver.routes import Handle
 from proa.apiserver.services import ServiceResolver
+from proa.base.metrics import Samples
+from proa.client.informer import Informer
 from proa.control.controller import Context, ControllerRunner
+from proa.control.status import find_condition
 from proa.machinery import status as failures
 
 
@@ -36,6 +39,7 @@ class Aggregator:
         self._routes = RemoteRoutes(self._extensions)
         self._priorities: dict[GroupVersion, Priority] = {}
         self._runners: list[ControllerRunner] = []
+        self._informer: Informer[APIService] | None = None
         self._registration: Registration | None = None
         self._discovery: RemoteDiscovery | None = None
         self._openapi: RemoteOpenApi | None = None
@@ -56,7 +60,7 @@ class Aggregator:
         """Keep APIServices and follow them. authority, front_proxy: by what other servers know users and us."""
         await publish(context.client, authority, front_proxy)
         self._extensions.front_proxy = front_proxy
-        informer = context.informer(API_SERVICES)
+        informer = self._informer = context.informer(API_SERVICES)
         informer.on_change(self._changed)
         await informer.synced()
         self._registration = Registration(context, self._catalog.resources)
@@ -73,6 +77,17 @@ class Aggregator:
     async def close(self) -> None:
         for runner in self._runners:
             await runner.close()
+
+    def samples(self) -> Iterator[Samples]:
+        """Which APIServices are not available, as a metric."""
+        found = self._informer.list() if self._informer is not None else []
+        yield Samples(
+            "aggregator_unavailable_apiservice",
+            "Whether an APIService is not available.",
+            "gauge",
+            ("name",),
+            [((each.metadata.name,), 0 if _is_available(each) else 1) for each in found],
+        )
 
     def missing(self) -> list[str]:
         """APIServices of built-in groups that are not in order yet."""
@@ -125,3 +140,8 @@ class Aggregator:
                     self._priorities.pop(key, None)
         if old is None or new is None or old.spec != new.spec:
             self._discovery_changed()
+
+
+def _is_available(api_service: APIService) -> bool:
+    condition = find_condition(api_service.status.conditions, "Available")
+    return condition is not None and condition.status == "True"

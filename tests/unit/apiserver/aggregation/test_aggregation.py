@@ -65,6 +65,10 @@ async def test_why_a_server_is_not_available_is_said_step_by_step(cluster: Clust
     assert (condition.status, condition.message) == ("False", 'service/wardle in "default" is not present')
     async with cluster.http.get(f"{PATH}/flunders") as answer:
         assert (answer.status, await answer.text()) == (503, "service unavailable\n")
+    async with cluster.http.get("/metrics") as answer:
+        text = await answer.text()
+    assert f'aggregator_unavailable_apiservice{{name="{NAME}"}} 1.0\n' in text
+    assert 'aggregator_unavailable_apiservice{name="v1.apps"} 0.0\n' in text
     await cluster.service()
     await cluster.condition("EndpointsNotFound")
     await cluster.endpoints(ready=False)
