@@ -344,8 +344,10 @@ class Informers:
             await informer.synced()
 
     def behind(self) -> list[str]:
-        """The resources of informers that have not seen everything yet."""
-        return [each.resource.qualified for each in self._informers.values() if not each.is_synced]
+        """The resources of informers that have not seen everything yet; not custom ones, whose objects may have to be
+        converted by somebody who is not there before everything else is."""
+        informers = [each for each in self._informers.values() if not each.resource.custom]
+        return [each.resource.qualified for each in informers if not each.is_synced]
 
     async def close(self) -> None:
         """Stop every watch; the copies stay readable."""

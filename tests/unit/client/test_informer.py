@@ -13,8 +13,11 @@ from proa.api.core_v1 import ConfigMap
 from proa.api.core_v1.resources import CONFIG_MAPS
 from proa.client.informer import Informer, Informers, key_of, split_key
 from proa.client.protocol import Listing, WatchEvent
+from proa.machinery.form import DeclaredForm
 from proa.machinery.meta import ObjectMeta
+from proa.machinery.resource import Resource
 from proa.machinery.status import service_unavailable, too_large_resource_version, too_old_resource_version
+from proa.machinery.unstructured import Unstructured
 
 
 def config_map(name: str, revision: int, *, namespace: str = "ns", uid: str = "", **labels: str) -> ConfigMap:
@@ -218,6 +221,18 @@ def test_a_forgotten_informer_watches_no_more_and_a_new_one_is_made_when_asked_f
             assert second is not first
             await second.synced()
             assert [each.metadata.name for each in second.list()] == ["a"]
+
+    virtual_run(main)
+
+
+def test_custom_resources_are_not_waited_for():
+    async def main(clock: VirtualClock) -> None:
+        client = ScriptedClient(*[service_unavailable("no converter")] * 2)
+        things = Resource("example.com", "v1", "things", Unstructured, custom_form=lambda: DeclaredForm(ConfigMap))
+        async with Informers(client) as informers:  # type: ignore[arg-type]
+            informers.informer(CONFIG_MAPS)
+            informers.informer(things)
+            assert informers.behind() == ["configmaps"]
 
     virtual_run(main)
 
