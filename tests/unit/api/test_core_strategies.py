@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from copy import deepcopy
 from typing import Any
 
@@ -231,3 +232,75 @@ def test_a_namespace_is_made_with_its_finalizer_its_label_and_its_phase() -> Non
 def test_a_node_keeps_the_status_it_registers_with() -> None:
     node = {"metadata": {"name": "n"}, "status": {"capacity": {"cpu": "8"}}}
     assert created(NODES, node)["status"]["capacity"] == {"cpu": "8"}
+
+
+@pytest.mark.parametrize("kind", ["dockercfg", "dockerconfigjson"])
+def test_the_configuration_of_registries_is_json_and_is_not_shown(kind: str) -> None:
+    def errors(data: bytes) -> list[str]:
+        content = {f".{kind}": b64encode(data).decode()}
+        document = {"metadata": {"name": "s", "namespace": "d"}, "type": f"kubernetes.io/{kind}", "data": content}
+        return create_errors(SECRETS, document)
+
+    assert errors(b'{"auths": {}}') == []
+    path = f"data[.{kind}]: Invalid value"
+    assert errors(b"{") == [f'{path}: "<secret contents redacted>": unexpected end of JSON input']
+    for wrong in (b"x", b"[]"):
+        (error,) = errors(wrong)
+        assert error.startswith(f'{path}: "<secret contents redacted>"')
+
+
+def node(**fields: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "n"}, **fields}
+
+
+def test_a_nodes_first_network_may_be_said_either_way() -> None:
+    one = "10.0.0.0/24"
+    for spec in ({"podCIDR": one}, {"podCIDRs": [one]}, {"podCIDR": one, "podCIDRs": ["10.1.0.0/24"]}):
+        assert defaulted(NODES, node(spec=spec))["spec"] == {"podCIDR": one, "podCIDRs": [one]}
+
+
+def test_a_node_has_one_network_of_a_family_and_keeps_what_it_has() -> None:
+    assert create_errors(NODES, node(spec={"podCIDRs": ["10.0.0.0/24", "10.1.0.0/24"]})) == [
+        'spec.podCIDRs: Invalid value: ["10.0.0.0/24","10.1.0.0/24"]: may specify no more than one CIDR for each IP'
+        " family"
+    ]
+    assert create_errors(NODES, node(spec={"podCIDRs": ["10.0.0.0/24", "fd00::/64"]})) == []
+    old = node(spec={"podCIDR": "10.0.0.0/24", "providerID": "a"})
+    assert update_errors(NODES, old, node(spec={"podCIDR": "10.1.0.0/24", "providerID": "b"})) == [
+        'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
+        'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid',
+    ]
+
+
+def test_a_node_has_no_less_than_nothing_and_no_halves_of_pods() -> None:
+    assert create_errors(NODES, node(status={"capacity": {"cpu": "-1", "pods": "1500m"}})) == [
+        'status.capacity.cpu: Invalid value: "-1": must be greater than or equal to 0',
+        'status.capacity.pods: Invalid value: "1500m": must be an integer',
+    ]
+    twice = [{"type": "InternalIP", "address": "1.2.3.4"}] * 2
+    assert update_errors(NODES, node(), node(status={"addresses": twice})) == [
+        'status.addresses[1]: Duplicate value: {"type":"InternalIP","address":"1.2.3.4"}'
+    ]
+
+
+def test_a_pods_address_may_be_said_either_way() -> None:
+    for status in (
+        {"podIP": "1.2.3.4"},
+        {"podIPs": [{"ip": "1.2.3.4"}]},
+        {"podIP": "1.2.3.4", "podIPs": [{"ip": "5.6.7.8"}]},
+    ):
+        shown = defaulted(PODS, {**pod(), "status": status})["status"]
+        assert (shown["podIP"], shown["podIPs"]) == ("1.2.3.4", [{"ip": "1.2.3.4"}])
+
+
+def test_a_pod_has_one_address_of_a_family() -> None:
+    new = {
+        **pod(),
+        "status": {"podIPs": [{"ip": "1.2.3.4"}, {"ip": "x"}], "hostIP": "5.6.7.8", "hostIPs": [{"ip": "::1"}]},
+    }
+    assert update_errors(PODS, pod(), new) == [
+        'status.hostIPs[0].ip: Invalid value: "::1": must be equal to `hostIP`',
+        'status.podIPs[1]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+        'status.podIPs: Invalid value: [{"ip":"1.2.3.4"},{"ip":"x"}]: may specify no more than one IP for each IP'
+        " family",
+    ]

@@ -59,6 +59,10 @@ def near(*zones: str) -> Document:
         (piece("a.example.", kind="FQDN"), ""),
         ({**piece(), "endpoints": []}, ""),
         (piece(kind=""), "addressType: Required value"),
+        (
+            piece(ports=[{"protocol": "ICMP"}]),
+            'ports[0].protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"',
+        ),
         (piece(kind="MAC"), 'addressType: Unsupported value: "MAC": supported values: "FQDN", "IPv4", "IPv6"'),
         (piece("fd00::1"), "must be an IPv4 address"),
         (piece("10.0.0.1", kind="IPv6"), "must be an IPv6 address"),

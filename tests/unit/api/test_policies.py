@@ -61,6 +61,10 @@ def test_the_counts_of_a_budget_are_none_or_more() -> None:
             "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only."
             " error: system-mine is not a known system priority class",
         ),
+        (
+            named("a", value=1, preemptionPolicy="Always"),
+            'preemptionPolicy: Unsupported value: "Always": supported values: "Never", "PreemptLowerPriority"',
+        ),
         (named("system-node-critical", value=1), "value of system-node-critical PriorityClass must be 2000001000"),
         (
             named("system-node-critical", value=2_000_001_000, globalDefault=True),

@@ -26,6 +26,7 @@ _OF_NAMESPACES = (
     *("pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps"),
     *("persistentvolumeclaims", "storage", "requests.storage", "services.nodeports", "services.loadbalancers"),
 )
+_PIECES = tuple(each for each in _OF_NAMESPACES if each.endswith("s"))  # pods, not memory
 _HUGE_PAGES = "hugepages-"
 _REQUESTS = "requests."
 _NATIVE = "kubernetes.io/"
@@ -61,7 +62,11 @@ def _problems(limits: Amounts, requests: Amounts, of_pod: bool) -> tuple[FieldEr
     for field, amounts in (("limits", limits), ("requests", requests)):
         for name, amount in amounts:
             _check_name(name, of_pod, ROOT.child(field).key(name), errors)
-            _check_amount(name, amount, ROOT.child(field).key(name), errors)
+            check_resource_amount(name, amount, ROOT.child(field).key(name), errors)
+            if name.startswith(_HUGE_PAGES) and not _is_divisible(amount, name.removeprefix(_HUGE_PAGES)):
+                shown = canonical(amount)
+                detail = f"{shown} is not positive integer multiple of {name}"
+                errors.invalid(ROOT.child(field).key(name), shown, detail)
     most = dict(limits)
     for name, amount in requests:
         _check_request(name, amount, most.get(name), errors)
@@ -88,22 +93,21 @@ def _check_name(name: str, of_pod: bool, path: Path, errors: ErrorList) -> None:
         errors.invalid(path, name, problem)
 
 
-def _check_amount(name: str, amount: Quantity, path: Path, errors: ErrorList) -> None:
+def check_resource_amount(name: str, amount: Quantity, path: Path, errors: ErrorList) -> None:
+    """Some of a resource, which may be one that comes in pieces."""
     value, shown = parse(amount), canonical(amount)
     if value < _NOTHING:
         errors.invalid(path, shown, "must be greater than or equal to 0")
-    if _is_extended(name) and value.nanos % _ONE.nanos:
+    if (name in _PIECES or _is_extended(name)) and value.nanos % _ONE.nanos:
         errors.invalid(path, shown, "must be an integer")
-    if name.startswith(_HUGE_PAGES) and not _is_divisible(value.nanos, name.removeprefix(_HUGE_PAGES)):
-        errors.invalid(path, shown, f"{shown} is not positive integer multiple of {name}")
 
 
-def _is_divisible(nanos: int, page: str) -> bool:
+def _is_divisible(amount: Quantity, page: str) -> bool:
     try:
         size = parse(page).nanos
     except ValueError:
         return False
-    return size > 0 and size % _ONE.nanos == 0 and nanos % size == 0
+    return size > 0 and size % _ONE.nanos == 0 and parse(amount).nanos % size == 0
 
 
 def _check_request(name: str, amount: Quantity, limit: Quantity | None, errors: ErrorList) -> None:

@@ -23,6 +23,16 @@ def default_pod(spec: Document) -> None:
         _default_host_ports(spec)
 
 
+def default_pod_addresses(status: Document) -> None:
+    """Its first address, as old kubelets and new ones say it: where they differ, the old one's word counts."""
+    address, addresses = status.get("podIP"), status.get("podIPs")
+    if address:
+        if not addresses or addresses[0].get("ip") != address:
+            status["podIPs"] = [{"ip": address}]
+    elif addresses:
+        status["podIP"] = addresses[0].get("ip", "")
+
+
 def default_pod_spec(spec: Document) -> None:
     """Fill in, in place, what the declared defaults cannot say."""
     for volume in spec.get("volumes") or ():

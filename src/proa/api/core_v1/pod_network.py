@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proa.api.core_v1.container import Container
-from proa.api.core_v1.pod import HostAlias, PodDNSConfig, PodSpec
+from proa.api.core_v1.pod import HostAlias, PodDNSConfig, PodSpec, PodStatus
 from proa.api.core_v1.pod_checks import at, check
 from proa.machinery.addresses import ip_address
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import dns1123_label, dns1123_subdomain, search_domain
 
+_STATUS = Path("status")
 _MOST_SERVERS = 3
 _MOST_SEARCHES = 32
 _LONGEST_SEARCHES = 2048
@@ -39,6 +40,19 @@ def validate_network(spec: PodSpec, path: Path, errors: ErrorList) -> None:
             errors.required(path.child("dnsConfig", "nameservers"), detail)
     if spec.dnsConfig is not None:
         _validate_dns(spec.dnsConfig, path.child("dnsConfig"), errors)
+
+
+def validate_addresses(status: PodStatus, errors: ErrorList) -> None:
+    """Of a pod, and of its node: at most one of each family."""
+    hosts = [each.ip for each in status.hostIPs]
+    if hosts and hosts[0] != status.hostIP:
+        errors.invalid(_STATUS.child("hostIPs").index(0).child("ip"), hosts[0], "must be equal to `hostIP`")
+    for field, addresses in (("podIPs", [each.ip for each in status.podIPs]), ("hostIPs", hosts)):
+        for index, address in enumerate(addresses):
+            check(errors, ip_address, address, _STATUS, field, index)
+        if len(addresses) > len({":" in each for each in addresses}):
+            detail = "may specify no more than one IP for each IP family"
+            errors.invalid(_STATUS.child(field), getattr(status, field), detail)
 
 
 def _validate_dns(config: PodDNSConfig, path: Path, errors: ErrorList) -> None:

@@ -9,13 +9,17 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from proa.api.core_v1.configuration import ConfigMap, Secret
+from proa.api.core_v1.container_resources import check_resource_amount
 from proa.api.core_v1.identity import Namespace, ServiceAccount
 from proa.api.core_v1.node import Node
 from proa.api.core_v1.pod import Pod
 from proa.api.core_v1.pod_changes import check_annotations, check_changes
 from proa.api.core_v1.pod_changes import validate_annotations as validate_pod_annotations
-from proa.api.core_v1.pod_defaults import default_pod, default_pod_template
+from proa.api.core_v1.pod_defaults import default_pod, default_pod_addresses, default_pod_template
+from proa.api.core_v1.pod_network import validate_addresses
 from proa.api.core_v1.pod_validation import validate_images, validate_pod_spec, validate_pod_template
 from proa.api.core_v1.pod_warnings import name_warnings, pod_status_warnings, pod_warnings, template_warnings
 from proa.api.core_v1.replication import ReplicationController
@@ -40,6 +44,9 @@ class PodStrategy(DefaultStrategy):
         spec = document.get("spec")
         if spec is not None:
             default_pod(spec)
+        status = document.get("status")
+        if status:
+            default_pod_addresses(status)
 
     def prepare_for_create(self, document: Document) -> None:
         document["status"] = {"phase": "Pending"}
@@ -66,6 +73,8 @@ class PodStrategy(DefaultStrategy):
         if new.spec != old.spec:
             _validate_pod(new, errors)
             check_changes(new, old, errors)
+        if (new.status.podIPs, new.status.hostIPs) != (old.status.podIPs, old.status.hostIPs):
+            validate_addresses(new.status, errors)
 
     def warnings(self, new: Pod, old: Pod | None) -> list[str]:
         """Of new pods only: nobody reads what is said of the many changes that programs make."""
@@ -181,11 +190,22 @@ class NamespaceStrategy(DefaultStrategy):
         for index, name in enumerate(new.spec.finalizers):
             if name != "kubernetes" and "/" not in name:
                 errors.invalid(
-                    _SPEC.child("finalizers").index(index), name, "name is neither a standard finalizer name"
+                    _SPEC.child("finalizers").index(index),
+                    name,
+                    "name is neither a standard finalizer name nor is it fully qualified",
                 )
 
 
 class NodeStrategy(DefaultStrategy):
+    def default(self, document: Document) -> None:
+        """A node's first network, as old clients and new ones say it: where they differ, the old one's word counts."""
+        spec = document.get("spec") or {}
+        first, networks = spec.get("podCIDR"), spec.get("podCIDRs")
+        if first and (not networks or networks[0] != first):
+            spec["podCIDRs"] = [first]
+        elif networks and not first:
+            spec["podCIDR"] = networks[0]
+
     def prepare_for_create(self, document: Document) -> None:
         """A kubelet registers with the status it has."""
 
@@ -203,12 +223,29 @@ class NodeStrategy(DefaultStrategy):
                 errors.duplicate(_SPEC.child("taints").index(index), {"key": each[0], "effect": each[1]})
         for index, network in enumerate(new.spec.podCIDRs):
             check_names(errors, _SPEC.child("podCIDRs").index(index), network, cidr(network))
+        if len(new.spec.podCIDRs) > len({":" in each for each in new.spec.podCIDRs}):
+            detail = "may specify no more than one CIDR for each IP family"
+            errors.invalid(_SPEC.child("podCIDRs"), new.spec.podCIDRs, detail)
+
+    def validate_create(self, new: Node, errors: ErrorList) -> None:
+        _validate_capacity(new, errors)
 
     def validate_update(self, new: Node, old: Node, errors: ErrorList) -> None:
-        for field in ("podCIDRs", "providerID"):
-            before, after = getattr(old.spec, field), getattr(new.spec, field)
-            if before and before != after:
-                errors.forbidden(_SPEC.child(field), "node updates may only change podCIDR and providerID when unset")
+        if old.spec.podCIDRs and new.spec.podCIDRs != old.spec.podCIDRs:
+            detail = 'node updates may not change podCIDR except from "" to valid'
+            errors.forbidden(_SPEC.child("podCIDRs"), detail)
+        if old.spec.providerID and new.spec.providerID != old.spec.providerID:
+            detail = 'node updates may not change providerID except from "" to valid'
+            errors.forbidden(_SPEC.child("providerID"), detail)
+        if new.spec.externalID != old.spec.externalID:
+            errors.forbidden(_SPEC.child("externalID"), "may not be updated")
+        after, before = new.status, old.status
+        if (after.capacity, after.allocatable) != (before.capacity, before.allocatable):
+            _validate_capacity(new, errors)
+        if after.addresses != before.addresses:
+            for index, address in enumerate(after.addresses):
+                if address in after.addresses[:index]:
+                    errors.duplicate(_STATUS.child("addresses").index(index), address)
 
     def warnings(self, new: Node, old: Node | None) -> list[str]:
         found = [
@@ -221,6 +258,12 @@ class NodeStrategy(DefaultStrategy):
         if new.spec.externalID:
             found.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
         return found
+
+
+def _validate_capacity(node: Node, errors: ErrorList) -> None:
+    for field in ("capacity", "allocatable"):
+        for name, amount in getattr(node.status, field).items():
+            check_resource_amount(name, amount, _STATUS.child(field, name), errors)
 
 
 def _validate_data(names: Mapping[str, Any], path: Path, errors: ErrorList) -> None:
@@ -258,6 +301,7 @@ _NEEDED_KEYS = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
+_JSON_KEYS = (".dockercfg", ".dockerconfigjson")
 
 
 class SecretStrategy(DefaultStrategy):
@@ -276,8 +320,12 @@ class SecretStrategy(DefaultStrategy):
         if _size(new.data) > _MAX_DATA:
             errors.too_long(Path("data"), _MAX_DATA)
         for key in _NEEDED_KEYS.get(new.type, ()):
-            if key not in new.data:
+            if key not in new.data or (key == "ssh-privatekey" and not new.data[key]):
                 errors.required(Path("data").key(key))
+            elif key in _JSON_KEYS:
+                problem = _json_problem(new.data[key])
+                if problem:
+                    errors.invalid(Path("data").key(key), "<secret contents redacted>", problem)
         if new.type == "kubernetes.io/basic-auth" and not {"username", "password"} & set(new.data):
             errors.required(Path("data").key("username"))
             errors.required(Path("data").key("password"))
@@ -303,6 +351,17 @@ class SecretStrategy(DefaultStrategy):
 
         why = mismatch(new.data["tls.crt"], new.data["tls.key"])
         return [why] if why else []
+
+
+def _json_problem(value: bytes) -> str:
+    """Why a text is no JSON object; '' where it is one."""
+    try:
+        msgspec.json.decode(value, type=dict[str, Any] | None)
+    except msgspec.ValidationError:
+        return "json: cannot unmarshal into Go value of type map[string]interface {}"
+    except msgspec.DecodeError as error:
+        return "unexpected end of JSON input" if "truncated" in str(error) else str(error)
+    return ""
 
 
 _ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"

@@ -15,6 +15,7 @@ from proa.machinery.strategy import DefaultStrategy
 
 _ADDRESS_TYPE = Path("addressType")
 _MOST_ENDPOINTS, _MOST_ADDRESSES, _MOST_PORTS = 1000, 100, 20_000
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
 _MOST_LABELS = 16
 _MOST_HINTS = 8
 _MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
@@ -131,5 +132,7 @@ def _validate_ports(ports: Sequence[EndpointPort], path: Path, errors: ErrorList
         if name in seen:
             errors.duplicate(at.child("name"), name)
         seen.add(name)
+        if port.protocol is not None and port.protocol not in _PROTOCOLS:
+            errors.unsupported(at.child("protocol"), port.protocol, _PROTOCOLS)
         if port.appProtocol is not None:
             check_names(errors, at.child("appProtocol"), port.appProtocol, qualified_name(port.appProtocol))

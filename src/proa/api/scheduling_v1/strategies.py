@@ -7,6 +7,7 @@ from proa.machinery.checks import check_unchanged
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.strategy import DefaultStrategy
 
+_PREEMPTION = ("Never", "PreemptLowerPriority")
 _SYSTEM = "system-"
 _SYSTEM_CLASSES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 _HIGHEST = 1_000_000_000
@@ -25,6 +26,8 @@ class PriorityClassStrategy(DefaultStrategy):
                 errors.forbidden(Path("metadata", "name"), detail)
         elif value > _HIGHEST:
             errors.forbidden(Path("value"), f"maximum allowed value of a user defined priority is {_HIGHEST}")
+        if new.preemptionPolicy not in (None, *_PREEMPTION):
+            errors.unsupported(Path("preemptionPolicy"), new.preemptionPolicy, _PREEMPTION)
 
     def validate_update(self, new: PriorityClass, old: PriorityClass, errors: ErrorList) -> None:
         if new.value != old.value:
