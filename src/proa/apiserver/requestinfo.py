@@ -68,6 +68,8 @@ def parse(method: str, raw_path: str, query: str = "") -> RequestInfo:
         if count > at + 2 and parts[at + 2] not in _NAMESPACE_SUBRESOURCES:
             at += 2
             resource = parts[at]
+            if resource == "namespaces":  # none is in another: who may see this one may not see those
+                return RequestInfo(False, method.lower(), path)
     if count > at + 1:
         name = parts[at + 1]
         if count > at + 2:

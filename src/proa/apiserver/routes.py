@@ -91,6 +91,7 @@ class Routes:
         served = self._resources.get((info.group, info.version, info.resource))
         if served is None:
             raise failures.no_such_page()
+        _check_scope(served.resource, info)
         handle = served.handlers.get((info.subresource, info.verb))
         if handle is not None:
             return handle
@@ -107,6 +108,19 @@ class Routes:
         if handle is None:
             raise failures.no_such_page()
         return handle
+
+
+def _check_scope(resource: Resource[Any], info: RequestInfo) -> None:
+    """Who may do something in a namespace may not do it to what is in none: there is no such path.
+
+    And what is in namespaces can be read from all of them at once, but not be changed. Raises StatusError 404 or 405.
+    """
+    if not resource.namespaced:
+        if info.namespace and (resource.group, resource.plural) != ("", "namespaces"):
+            raise failures.no_such_page()
+    elif not info.namespace and info.verb not in ("list", "watch"):
+        listed = "list" in resource.verbs and not resource.custom
+        raise failures.no_such_page() if info.name or not listed else failures.method_not_allowed()
 
 
 def _group_version(path: str) -> tuple[str, str]:

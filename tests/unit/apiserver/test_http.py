@@ -126,6 +126,37 @@ async def test_what_is_not_served_is_a_status(http: aiohttp.ClientSession, metho
         assert (await answer.json())["kind"] == "Status"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/namespaces/default/nodes", 404),
+        ("POST", "/api/v1/namespaces/default/nodes", 404),
+        ("GET", "/api/v1/namespaces/default/nodes/n", 404),
+        ("DELETE", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/clusterroles", 404),
+        ("POST", "/apis/authorization.k8s.io/v1/namespaces/default/subjectaccessreviews", 404),
+        ("GET", "/api/v1/namespaces/default/namespaces", 404),
+        ("DELETE", "/api/v1/namespaces/default/namespaces/kube-public", 404),
+        ("GET", "/api/v1/namespaces/default", 200),
+        ("GET", "/api/v1/configmaps", 200),
+        ("GET", "/api/v1/configmaps/a", 404),
+        ("DELETE", "/api/v1/configmaps/a", 404),
+        ("DELETE", "/api/v1/configmaps", 405),
+        ("POST", "/api/v1/configmaps", 405),
+        ("POST", "/api/v1/pods/p/binding", 404),
+        ("POST", "/apis/authorization.k8s.io/v1/localsubjectaccessreviews", 404),
+    ],
+)
+async def test_a_path_is_of_the_scope_of_its_resource(
+    http: aiohttp.ClientSession, listening: ApiServer, method: str, path: str, status: int
+) -> None:
+    """Otherwise a role in one namespace would let people at what is in none."""
+    await listening.registry(CONFIG_MAPS).create("default", config_map("a"), options())
+    async with http.request(method, path, json={} if method == "POST" else None) as answer:
+        assert answer.status == status
+    async with http.get(f"{MAPS}/a") as answer:
+        assert answer.status == 200
+
+
 async def test_a_body_over_the_limit_is_refused(http: aiohttp.ClientSession) -> None:
     body = io.BytesIO(json.dumps(config_map("a", {"k": "x" * (3 << 20)})).encode())
     async with http.post(MAPS, data=body, headers={"Content-Type": "application/json"}) as answer:
