@@ -113,9 +113,11 @@ def _readable(body: bytes, path: str) -> Document:
 
 
 def only(document: Document, path: str) -> Document:
-    """The paths of a version 2 document below `path`, and the definitions they need."""
+    """The paths of a version 2 document below `path`, and the definitions they need. Parameters that operations share
+    stand where they are used."""
+    shared = {f"#/parameters/{name}": each for name, each in (document.get("parameters") or {}).items()}
     paths = {
-        name: item
+        name: _unshared(item, shared)
         for name, item in (document.get("paths") or {}).items()
         if name.rstrip("/") == path or name.startswith(f"{path}/")
     }
@@ -127,6 +129,17 @@ def only(document: Document, path: str) -> Document:
             needed.add(name)
             open_ends.extend(_references(known[name]))
     return {"paths": paths, "definitions": {name: known[name] for name in sorted(needed)}}
+
+
+def _unshared(item: Document, shared: Mapping[str, Document]) -> Document:
+    """A path's item without references to parameters."""
+
+    def resolved(part: Document) -> Document:
+        if "parameters" not in part:
+            return part
+        return {**part, "parameters": [shared.get(each.get("$ref", ""), each) for each in part["parameters"]]}
+
+    return resolved({name: resolved(each) if isinstance(each, dict) else each for name, each in item.items()})
 
 
 def join_v2(own: Document, remote: Mapping[GroupVersion, Document]) -> Document:

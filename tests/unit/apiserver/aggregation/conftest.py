@@ -119,7 +119,11 @@ def openapi() -> dict[str, Any]:
     return {
         "swagger": "2.0",
         "info": {"title": "wardle", "version": "1"},
-        "paths": {f"{PATH}/flunders": {"post": operation}, "/healthz": {"get": {"responses": {}}}},
+        "paths": {
+            f"{PATH}/flunders": {"post": operation, "parameters": [{"$ref": "#/parameters/pretty"}]},
+            "/healthz": {"get": {"responses": {}}},
+        },
+        "parameters": {"pretty": {"name": "pretty", "in": "query", "type": "string"}},
         "definitions": {
             "Flunder": {"type": "object", "properties": {"spec": {"$ref": "#/definitions/Spec"}}},
             "Spec": {"type": "object", "description": "What is wanted."},

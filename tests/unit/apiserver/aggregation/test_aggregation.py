@@ -193,6 +193,7 @@ async def test_schemas_join_ours(cluster: Cluster, modern: bool) -> None:
     assert "/api/v1/pods" in whole["paths"]
     assert {"Flunder", "Spec"} <= whole["definitions"].keys()
     assert "Unused" not in whole["definitions"]
+    assert [each["name"] for each in whole["paths"][f"{PATH}/flunders"]["parameters"]] == ["pretty"]
 
 
 async def test_callers_within_the_process_are_answered_too(cluster: Cluster) -> None:
