@@ -27,7 +27,7 @@ from proa.control.outcome import DONE, Outcome
 from proa.control.triggers import For, Trigger
 from proa.machinery.declare import Object
 from proa.machinery.resource import Resource
-from proa.machinery.status import is_already_exists, is_conflict, is_not_found
+from proa.machinery.status import StatusError, is_already_exists, is_conflict, is_not_found
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,9 @@ class ControllerRunner:
                 log.debug("%s %s: %s; again in %.3f s", controller.name, key, outcome, delay)
             else:
                 self._errors += 1
-                log.warning("%s %s: %s; again in %.3f s", controller.name, key, outcome, delay, exc_info=error)
+                # What the API refuses says why; where it was asked is no news.
+                told = None if isinstance(error, StatusError) else error
+                log.warning("%s %s: %s; again in %.3f s", controller.name, key, outcome, delay, exc_info=told)
         else:
             queue.forget(key)
             if outcome.requeue_after is not None:
