@@ -315,7 +315,7 @@ class ApiServer:
                 self._proxy,
             )
         self._actions = self._all_actions()
-        self._tables = Tables(self.catalog, self.config.store, self._actions, self._connections_of)
+        self._tables = Tables(self.catalog, self.config.store, self._actions, self._connections_of, self.may)
         for resource in self._builtin:
             self.catalog.show(resource, self._tables.of(resource))
 

@@ -7,6 +7,7 @@ shared and frozen, and nothing is encoded twice. Not here: retries and informers
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -160,7 +161,10 @@ class InProcessClient:
         options = self._options(dry_run)
         options.field_manager = field_manager or options.field_manager
         if type == "apply":
-            item, _ = await patching.apply(writer, namespace, name, patch, options, subresource, force=force)
+            create = None if subresource else partial(self._allowed, "create", resource, namespace, name)
+            item, _ = await patching.apply(
+                writer, namespace, name, patch, options, subresource, may_create=create, force=force
+            )
             return cast(T, item.object)
         change = patching.patch_of(resource, patching.BY_NAME[type], patch)
         return cast(T, (await writer.patch(namespace, name, change, options, subresource)).object)

@@ -6,7 +6,7 @@ against a newer object (registry).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from proa.apiserver import metadata
@@ -109,22 +109,27 @@ async def apply(
     options: WriteOptions,
     subresource: str = "",
     *,
+    may_create: Callable[[], Awaitable[object]] | None,
     force: bool = False,
     facet: Facet | None = None,
 ) -> tuple[Item, bool]:
-    """Server-side apply: the object, and whether it was created. Raises StatusError 409 naming each conflict."""
+    """Server-side apply: the object, and whether it was created. Raises StatusError 409 naming each conflict.
+
+    may_create: raises StatusError 403 for who may not, asked before an object is made; None where none ever is.
+    """
     resource = registry.resource
     applied = applying(registry, name, body, options, subresource, force=force)
     for _ in range(5):
         try:
             return await registry.change(namespace, name, applied, options, subresource, facet=facet), False
         except failures.StatusError as error:
-            if not failures.is_not_found(error) or subresource:
+            if not failures.is_not_found(error) or may_create is None:
                 raise
         if metadata.of(body).get("uid"):
             raise failures.conflict(
                 resource, name, "uid mismatch: the provided object specified a uid, and none exists"
             )
+        await may_create()
         try:
             whole = cast(Registry, registry)  # what has parts is not made by writing one
             return await whole.create(namespace, applied(None), options, name=name), True

@@ -1,4 +1,4 @@
-"""Server-side apply through subresources, over HTTP."""
+"""Server-side apply over HTTP: through subresources, and by whom objects are made."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.unit.apiserver.conftest import options, pod
+from tests.unit.apiserver.conftest import NOBODY, Tokens, config_map, options, pod
 
 from proa.api.apps_v1.resources import DEPLOYMENTS
-from proa.api.core_v1.resources import PODS
+from proa.api.core_v1.resources import CONFIG_MAPS, PODS
 from proa.apiserver.compose import ApiServer
+from proa.apiserver.identity import AccessAttributes, Decision, SubjectRules, User, Verdict
+from proa.machinery.status import StatusError
 
 SCALE = "/apis/apps/v1/namespaces/default/deployments/d/scale"
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -42,6 +44,44 @@ def scale(replicas: int | None) -> str:
 def owners(document: dict[str, Any]) -> dict[tuple[str, str, str], Any]:
     entries = document["metadata"]["managedFields"]
     return {(each["manager"], each["operation"], each.get("subresource", "")): each["fieldsV1"] for each in entries}
+
+
+class OnlyPatches:
+    """Who is nobody may patch, and no more."""
+
+    generation = 0
+
+    def authorize(self, attributes: AccessAttributes) -> Decision:
+        return Decision(Verdict.ALLOW if attributes.verb == "patch" else Verdict.NO_OPINION)
+
+    async def decide(self, attributes: AccessAttributes) -> Decision:
+        return self.authorize(attributes)
+
+    def rules_for(self, user: User, namespace: str) -> SubjectRules:
+        return SubjectRules()
+
+
+async def test_who_may_not_create_applies_only_to_what_is_there(
+    listening: ApiServer, http: aiohttp.ClientSession
+) -> None:
+    listening.install(authenticators=[Tokens()], authorizers=[OnlyPatches()])
+    path = "/api/v1/namespaces/default/configmaps/a"
+    data = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"}})
+    nobody = {**APPLY, "Authorization": "Bearer nobody"}
+    async with http.patch(path, data=data, headers=nobody, params={"fieldManager": "me"}) as answer:
+        body = await answer.json()
+    assert (answer.status, body["message"]) == (
+        403,
+        'configmaps "a" is forbidden: User "nobody" cannot create resource "configmaps" in API group "" in the '
+        'namespace "default"',
+    )
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"}}
+    client = listening.client_for(NOBODY)
+    with pytest.raises(StatusError, match="cannot create resource"):
+        await client.patch(CONFIG_MAPS, "a", "default", dict(manifest), type="apply", field_manager="me")
+    await listening.registry(CONFIG_MAPS).create("default", config_map("a", {"x": "y"}), options())
+    async with http.patch(path, data=data, headers=nobody, params={"fieldManager": "me"}) as answer:
+        assert (answer.status, (await answer.json())["data"]) == (200, {"x": "y", "k": "v"})
 
 
 @pytest.mark.usefixtures("deployment")

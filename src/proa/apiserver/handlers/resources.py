@@ -7,12 +7,14 @@ here: subresources with a meaning of their own (the other modules of this packag
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from proa.apiserver import patching
 from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.deletion import check_options
+from proa.apiserver.identity import User
 from proa.apiserver.negotiation import decode_body, media_type
 from proa.apiserver.options import (
     WriteOptions,
@@ -29,6 +31,7 @@ from proa.apiserver.registry import Registry
 from proa.apiserver.reply import GZIP_FROM, Reply, Stream, compressed, warning_headers
 from proa.apiserver.representation import Line, Representation, answer
 from proa.apiserver.request import Request, Response
+from proa.apiserver.requestinfo import RequestInfo
 from proa.apiserver.watching import Watch
 from proa.machinery import status as failures
 from proa.machinery.conform import normalise
@@ -64,10 +67,15 @@ def patch_options(request: Request, content_type: str) -> WriteOptions:
     return options
 
 
-class ResourceHandlers:
-    """The handlers of one resource, or of one part of its objects."""
+May = Callable[[User, RequestInfo], Awaitable[None]]
+"""Raises StatusError 403 when somebody may not."""
 
-    def __init__(self, registry: Registry | Part | ComponentStatuses) -> None:
+
+class ResourceHandlers:
+    """The handlers of one resource, or of one part of its objects. may: for what a request does beyond its verb."""
+
+    def __init__(self, registry: Registry | Part | ComponentStatuses, may: May) -> None:
+        self._may = may
         self._registry = cast(Registry, registry)  # who has only some of its methods is served for their verbs only
         self._shown = Representation(registry.resource)
 
@@ -130,8 +138,9 @@ class ResourceHandlers:
         options = patch_options(request, kind)
         if kind == patching.APPLY_YAML:
             force = flag(request.query, "force")
+            create = None if info.subresource else partial(self._may, request.user, info._replace(verb="create"))
             item, created = await patching.apply(
-                registry, info.namespace, info.name, body, options, info.subresource, force=force
+                registry, info.namespace, info.name, body, options, info.subresource, may_create=create, force=force
             )
             return self._written(request, item, options, 201 if created else 200)
         if "force" in request.query:

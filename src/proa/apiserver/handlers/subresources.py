@@ -101,7 +101,15 @@ class ScaleHandlers:
             _put(part, self._paths.spec, scale["spec"]["replicas"])
         info, force = request.info, flag(request.query, "force")
         item, _ = await patching.apply(
-            self._registry, info.namespace, info.name, part, options, "scale", force=force, facet=self
+            self._registry,
+            info.namespace,
+            info.name,
+            part,
+            options,
+            "scale",
+            may_create=None,
+            force=force,
+            facet=self,
         )
         return answer(request, self.scale_of(item), Scale, headers=warning_headers(options.warnings))
 

@@ -13,7 +13,7 @@ from proa.apiserver.actions import Action
 from proa.apiserver.catalog import Catalog
 from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.dispatch import Handle
-from proa.apiserver.handlers.resources import ResourceHandlers
+from proa.apiserver.handlers.resources import May, ResourceHandlers
 from proa.apiserver.handlers.subresources import ScaleHandlers, action_handler
 from proa.apiserver.parts import part_of
 from proa.machinery.resource import VERBS, Resource
@@ -24,7 +24,8 @@ Table = Mapping[tuple[str, str], Handle]
 
 
 class Tables:
-    """actions: the creates that store nothing, by resource and subresource. connections: what leads elsewhere."""
+    """actions: the creates that store nothing, by resource and subresource. connections: what leads elsewhere. may:
+    see `ResourceHandlers`."""
 
     def __init__(
         self,
@@ -32,11 +33,13 @@ class Tables:
         store: Store,
         actions: Mapping[tuple[Resource[Any], str], Action],
         connections: Callable[[Resource[Any]], Table],
+        may: May,
     ) -> None:
         self._catalog = catalog
         self._store = store
         self._actions = actions
         self._connections = connections
+        self._may = may
 
     def of(self, resource: Resource[Any]) -> Table:
         """Every handler of a resource."""
@@ -47,12 +50,12 @@ class Tables:
                 kind = declared.type if declared is not None and declared.type is not None else resource.type
                 table[subresource, "create"] = action_handler(action, kind)
         if resource == COMPONENT_STATUSES:
-            computed = ResourceHandlers(ComponentStatuses(self._store))
+            computed = ResourceHandlers(ComponentStatuses(self._store), self._may)
             return {**table, ("", "get"): computed.get, ("", "list"): computed.list}
         if not self._catalog.stores(resource):
             return table
         registry = self._catalog.registry(resource)
-        plain = ResourceHandlers(registry)
+        plain = ResourceHandlers(registry, self._may)
         # A resource whose definition is being deleted does not say all that it does (`custom.definitions`).
         verbs = VERBS if resource.custom else resource.verbs
         table |= {("", verb): getattr(plain, verb) for verb in verbs}
@@ -61,7 +64,7 @@ class Tables:
             parts["scale"] = ScaleHandlers(registry, resource.scale)
         for each in resource.subresources:
             part = part_of(registry, each.name)
-            handlers = parts.get(each.name) if part is None else ResourceHandlers(part)
+            handlers = parts.get(each.name) if part is None else ResourceHandlers(part, self._may)
             if handlers is not None:
                 table |= {(each.name, verb): getattr(handlers, verb) for verb in each.verbs}
         return {**table, **self._connections(resource)}
