@@ -1,7 +1,7 @@
 """Building blocks for printer columns: paths into a document, and the columns every resource has.
 
-A column's function gets the plain document and returns the cell; a `date` cell is an RFC 3339 time that the table
-shows as an age. Not here: columns of one resource (`proa.api.<group>.columns`), making tables (`machinery.table`).
+A column's function gets the plain document and returns the cell; an `age` cell is an RFC 3339 time that the table
+shows as one. Not here: columns of one resource (`proa.api.<group>.columns`), making tables (`machinery.table`).
 """
 
 from __future__ import annotations
@@ -90,4 +90,7 @@ def images(template: str) -> tuple[Column, ...]:
 
 
 NAME = Column("Name", path("metadata.name"), format="name", description="The object's name.")
-AGE = Column("Age", path("metadata.creationTimestamp"), type="date", description="Time since the object was made.")
+AGE = Column("Age", path("metadata.creationTimestamp"), type="age", description="Time since the object was made.")
+CREATED = Column(
+    "Created At", path("metadata.creationTimestamp"), type="timestamp", description="When the object was made."
+)

@@ -26,8 +26,9 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 class Column(msgspec.Struct, frozen=True):
     """A printer column. `value` takes the plain document (JSON as Python) and returns the cell.
 
-    type: OpenAPI type of the cell, or one of two that the table turns into text: 'date' (a time, shown as an age) and
-    'duration' (a pair of times, the second '' while it lasts). format 'name' marks the name column; priority 0 is shown
+    type: OpenAPI type of the cell, or one that the table turns into text: 'age' (a time; of custom resources 'date', as
+    clients see it), 'duration' (a pair of times, the second '' while it lasts), 'recurrence' (how often, and when last
+    or ''); or 'timestamp' (a time, shown as it is). format 'name' marks the name column; priority 0 is shown
     always, 1 with `-o wide`.
     """
 

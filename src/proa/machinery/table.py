@@ -1,6 +1,6 @@
 """Server-side tables and metadata-only objects (meta.k8s.io/v1), for `kubectl get` and metadata informers.
 
-A table is a function of plain documents and the resource's columns, so any resource has one. A cell of type 'date' is
+A table is a function of plain documents and the resource's columns, so any resource has one. A cell of type 'age' is
 a time that is shown as its age. Not here: the columns of a kind (its declaration), their building blocks (`columns`),
 and content negotiation.
 """
@@ -19,6 +19,7 @@ Document = Mapping[str, Any]
 IncludeObject = Literal["Metadata", "Object", "None"]
 
 GROUP = "meta.k8s.io"
+_SHOWN_AS = {"age": "string", "duration": "string", "recurrence": "string", "timestamp": "date"}
 API_VERSION = f"{GROUP}/v1"
 
 
@@ -60,7 +61,7 @@ def table(
 def _definition(column: Column) -> dict[str, Any]:
     return {
         "name": column.name,
-        "type": "string" if column.type == "duration" else column.type,
+        "type": _SHOWN_AS.get(column.type, column.type),
         "format": column.format,
         "description": column.description,
         "priority": column.priority,
@@ -80,12 +81,15 @@ def _cell(column: Column, document: Document, now: float) -> Any:
     value = column.value(document)
     try:
         match column.type:
-            case "date" if value not in (None, UNKNOWN, NONE):
+            case "age" | "date" if value not in (None, UNKNOWN, NONE):
                 return timestamps.age(value, now)
             case "duration" if value:
                 start, end = value
                 ended = timestamps.to_epoch(end) if end else now
                 return timestamps.human_duration(ended - timestamps.to_epoch(start))
+            case "recurrence":
+                count, last = value
+                return f"{count} ({timestamps.age(last, now)} ago)" if count and last else str(count)
             case _:
                 return value
     except timestamps.TimeError:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from proa.machinery.columns import NAME, path
-from proa.machinery.resource import Column
+from proa.machinery.columns import CREATED, NAME
 
-CUSTOM_RESOURCE_DEFINITIONS = (
-    NAME,
-    Column("Created At", path("metadata.creationTimestamp"), description="When it was made."),
-)
+CUSTOM_RESOURCE_DEFINITIONS = (NAME, CREATED)

@@ -16,15 +16,15 @@ def _ready(document: Document) -> str:
     return f"{dig(document, 'status', 'readyReplicas') or 0}/{dig(document, 'spec', 'replicas') or 0}"
 
 
-def _number(name: str, field: str, description: str) -> Column:
-    return Column(name, path(field, 0), _INT, description=description)
+def _number(name: str, field: str, description: str, type: str = _INT) -> Column:
+    return Column(name, path(field, 0), type, description=description)
 
 
 DEPLOYMENTS = (
     NAME,
     Column("Ready", _ready, description="Ready pods of wanted pods."),
-    _number("Up-to-date", "status.updatedReplicas", "Pods of the newest template."),
-    _number("Available", "status.availableReplicas", "Pods ready for long enough."),
+    _number("Up-to-date", "status.updatedReplicas", "Pods of the newest template.", "string"),
+    _number("Available", "status.availableReplicas", "Pods ready for long enough.", "string"),
     AGE,
     *_IMAGES,
     _SELECTOR,
@@ -70,6 +70,6 @@ def _controller(document: Document) -> str:
 CONTROLLER_REVISIONS = (
     NAME,
     Column("Controller", _controller, description="Whose revision."),
-    _number("Revision", "revision", "Its number."),
+    _number("Revision", "revision", "Its number.", "string"),
     AGE,
 )

@@ -49,7 +49,7 @@ CRON_JOBS = (
     Column("Timezone", path("spec.timeZone", NONE), description="The time zone of the schedule."),
     flag("Suspend", "spec.suspend", "Whether it makes no more jobs."),
     length("Active", "status.active", "Its jobs that run now."),
-    Column("Last Schedule", path("status.lastScheduleTime", NONE), type="date", description="When it last made a job."),
+    Column("Last Schedule", path("status.lastScheduleTime", NONE), type="age", description="When it last made a job."),
     AGE,
     *images("spec.jobTemplate.spec.template.spec"),
     Column(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from proa.machinery.columns import (
     AGE,
+    CREATED,
     NAME,
     NONE,
     UNKNOWN,
@@ -21,119 +21,8 @@ from proa.machinery.resource import Column
 _INT = "integer"
 
 
-def _containers(pod: Document) -> Iterable[Document]:
-    return dig(pod, "status", "containerStatuses") or ()
-
-
-def _is_sidecar(spec: Document | None) -> bool:
-    return spec is not None and spec.get("restartPolicy") == "Always"
-
-
-def _init_specs(pod: Document) -> dict[str, Document]:
-    return {each["name"]: each for each in dig(pod, "spec", "initContainers") or ()}
-
-
 def _condition(document: Document, kind: str) -> Document | None:
     return next((each for each in dig(document, "status", "conditions") or () if each.get("type") == kind), None)
-
-
-def pod_ready(pod: Document) -> str:
-    """`ready/total` over containers and sidecars."""
-    specs = _init_specs(pod)
-    sidecars = [
-        each
-        for each in dig(pod, "status", "initContainerStatuses") or ()
-        if _is_sidecar(specs.get(each.get("name", "")))
-    ]
-    total = len(dig(pod, "spec", "containers") or ()) + sum(_is_sidecar(each) for each in specs.values())
-    ready = sum(bool(each.get("ready")) for each in (*_containers(pod), *sidecars))
-    return f"{ready}/{total}"
-
-
-def pod_status(pod: Document) -> str:
-    """The one word that says best how a pod is: its phase, or why it is not there yet."""
-    status = dig(pod, "status") or {}
-    reason = status.get("reason") or status.get("phase") or UNKNOWN
-    scheduled = _condition(pod, "PodScheduled")
-    if scheduled is not None and scheduled.get("reason") == "SchedulingGated":
-        reason = "SchedulingGated"
-    reason = _init_reason(pod) or _container_reason(pod, reason)
-    if dig(pod, "metadata", "deletionTimestamp"):
-        if status.get("reason") == "NodeLost":
-            return "Unknown"
-        if status.get("phase") not in ("Succeeded", "Failed"):
-            return "Terminating"
-    return str(reason)
-
-
-def _init_reason(pod: Document) -> str:
-    specs = _init_specs(pod)
-    for index, each in enumerate(dig(pod, "status", "initContainerStatuses") or ()):
-        state = each.get("state") or {}
-        terminated, waiting = state.get("terminated"), state.get("waiting")
-        if terminated is not None and not terminated.get("exitCode"):
-            continue
-        if _is_sidecar(specs.get(each.get("name", ""))) and each.get("started"):
-            continue
-        if terminated is not None:
-            return f"Init:{_ended(terminated)}"
-        if waiting is not None and waiting.get("reason") not in (None, "", "PodInitializing"):
-            return f"Init:{waiting['reason']}"
-        return f"Init:{index}/{len(specs)}"
-    return ""
-
-
-def _container_reason(pod: Document, reason: str) -> str:
-    has_running = False
-    for each in reversed(list(_containers(pod))):
-        state = each.get("state") or {}
-        waiting, terminated = state.get("waiting"), state.get("terminated")
-        if waiting is not None and waiting.get("reason"):
-            reason = waiting["reason"]
-        elif terminated is not None:
-            reason = _ended(terminated)
-        elif each.get("ready") and state.get("running") is not None:
-            has_running = True
-    if reason == "Completed" and has_running:
-        ready = _condition(pod, "Ready")
-        return "Running" if ready is not None and ready.get("status") == "True" else "NotReady"
-    return reason
-
-
-def _ended(terminated: Document) -> str:
-    if terminated.get("reason"):
-        return str(terminated["reason"])
-    if terminated.get("signal"):
-        return f"Signal:{terminated['signal']}"
-    return f"ExitCode:{terminated.get('exitCode', 0)}"
-
-
-def pod_restarts(pod: Document) -> int:
-    """Restarts of containers and sidecars."""
-    statuses = (*_containers(pod), *(dig(pod, "status", "initContainerStatuses") or ()))
-    return sum(each.get("restartCount") or 0 for each in statuses)
-
-
-def _readiness_gates(pod: Document) -> str:
-    gates = dig(pod, "spec", "readinessGates") or ()
-    if not gates:
-        return NONE
-    conditions = (_condition(pod, each.get("conditionType", "")) for each in gates)
-    met = sum(each is not None and each.get("status") == "True" for each in conditions)
-    return f"{met}/{len(gates)}"
-
-
-PODS = (
-    NAME,
-    Column("Ready", pod_ready, description="Ready containers of all containers."),
-    Column("Status", pod_status, description="The pod's phase, or why it is not running."),
-    Column("Restarts", pod_restarts, _INT, description="How often containers were restarted."),
-    AGE,
-    Column("IP", path("status.podIP", NONE), priority=1, description="The pod's address."),
-    Column("Node", path("spec.nodeName", NONE), priority=1, description="The node it runs on."),
-    Column("Nominated Node", path("status.nominatedNodeName", NONE), priority=1, description="Where it may go."),
-    Column("Readiness Gates", _readiness_gates, priority=1, description="Extra conditions met."),
-)
 
 
 def _node_status(node: Document) -> str:
@@ -248,46 +137,52 @@ SECRETS = (
     Column("Data", _count("data"), description="How many keys."),
     AGE,
 )
-SERVICE_ACCOUNTS = (
-    NAME,
-    Column("Secrets", _count("secrets"), description="How many secrets it lists."),
-    AGE,
-)
+SERVICE_ACCOUNTS = (NAME, AGE)
 NAMESPACES = (NAME, Column("Status", path("status.phase"), description="Active or Terminating."), AGE)
 
 
-def _event_object(event: Document) -> str:
-    involved = event.get("involvedObject") or {}
-    kind = (involved.get("kind") or "").lower()
-    return f"{kind}/{involved['name']}" if involved.get("name") else kind
+def _event_columns(about: str, message: str, reporter: str, *, prefix: str = "") -> tuple[Column, ...]:
+    """Events through either of their APIs. about: the field of the object; prefix: of what older events say."""
+
+    def field(name: str) -> str:
+        return f"{prefix}{name[0].upper()}{name[1:]}" if prefix else name
+
+    def shown(event: Document) -> str:
+        found = event.get(about) or {}
+        kind = (found.get("kind") or "").lower()
+        return f"{kind}/{found['name']}" if found.get("name") else kind
+
+    def source(event: Document) -> str:
+        said = event.get(field("source")) or {}
+        component = said.get("component") or event.get(reporter) or ""
+        instance = said.get("host") or event.get("reportingInstance") or ""
+        return ", ".join(each for each in (component, instance) if each)
+
+    def first(event: Document) -> Any:
+        return event.get(field("firstTimestamp")) or event.get("eventTime") or UNKNOWN
+
+    def last(event: Document) -> Any:
+        return dig(event, "series", "lastObservedTime") or event.get(field("lastTimestamp")) or first(event)
+
+    def count(event: Document) -> int:
+        return dig(event, "series", "count") or event.get(field("count")) or 1
+
+    return (
+        Column("Last Seen", last, "age", description="When it happened last."),
+        Column("Type", path("type"), description="Normal or Warning."),
+        Column("Reason", path("reason"), description="Why, in one word."),
+        Column("Object", shown, description="What it is about."),
+        Column("Subobject", path(f"{about}.fieldPath"), priority=1, description="Which part of it."),
+        Column("Source", source, priority=1, description="Who says so."),
+        Column("Message", lambda d: (d.get(message) or "").strip(), description="What happened."),
+        Column("First Seen", first, "age", priority=1, description="When it happened first."),
+        Column("Count", count, priority=1, description="How often."),
+        Column("Name", path("metadata.name"), format="name", priority=1, description="The event's name."),
+    )
 
 
-def _event_source(event: Document) -> str:
-    source = event.get("source") or {}
-    parts = [source.get("component") or event.get("reportingComponent") or "", source.get("host") or ""]
-    return ", ".join(each for each in parts if each)
-
-
-def _first_seen(event: Document) -> Any:
-    return event.get("firstTimestamp") or event.get("eventTime") or UNKNOWN
-
-
-def _last_seen(event: Document) -> Any:
-    return dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or _first_seen(event)
-
-
-EVENTS = (
-    Column("Last Seen", _last_seen, "date", description="When it happened last."),
-    Column("Type", path("type"), description="Normal or Warning."),
-    Column("Reason", path("reason"), description="Why, in one word."),
-    Column("Object", _event_object, description="What it is about."),
-    Column("Subobject", path("involvedObject.fieldPath"), priority=1, description="Which part of it."),
-    Column("Source", _event_source, priority=1, description="Who says so."),
-    Column("Message", lambda d: (d.get("message") or "").strip(), description="What happened."),
-    Column("First Seen", _first_seen, "date", priority=1, description="When it happened first."),
-    Column("Count", lambda d: dig(d, "series", "count") or d.get("count") or 1, priority=1, description="How often."),
-    Column("Name", path("metadata.name"), format="name", priority=1, description="The event's name."),
-)
+EVENTS = _event_columns("involvedObject", "message", "reportingComponent")
+NEWER_EVENTS = _event_columns("regarding", "note", "reportingController", prefix="deprecated")
 
 REPLICATION_CONTROLLERS = (
     NAME,
@@ -369,7 +264,7 @@ RESOURCE_QUOTAS = (
     Column("Limit", _quota("limits"), description="Used and allowed limits."),
     AGE,
 )
-LIMIT_RANGES = (NAME, Column("Created At", path("metadata.creationTimestamp"), description="When it was made."))
+LIMIT_RANGES = (NAME, CREATED)
 
 
 def _component(field: str) -> Any:

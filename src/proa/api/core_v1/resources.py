@@ -39,6 +39,7 @@ from proa.api.core_v1 import (
     ServiceAccountList,
     ServiceList,
     columns,
+    pod_columns,
 )
 from proa.api.core_v1.endpoints_strategy import EndpointsStrategy
 from proa.api.core_v1.event_strategy import EventStrategy
@@ -252,7 +253,7 @@ PODS = Resource(
         "status.nominatedNodeName",
     ),
     has_generation=True,
-    columns=columns.PODS,
+    columns=pod_columns.PODS,
     strategy=PodStrategy(),
 )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from proa.api.core_v1.columns import NEWER_EVENTS
 from proa.api.events_v1 import Event, EventList
 from proa.api.events_v1.strategy import EventStrategy
 from proa.machinery.resource import Resource
@@ -27,6 +28,7 @@ EVENTS = Resource(
         "type",
     ),
     ttl=3600.0,
+    columns=NEWER_EVENTS,
     strategy=EventStrategy(),
 )
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from proa.machinery.columns import AGE, NAME, Document, dig, path
+from proa.machinery.columns import AGE, CREATED, NAME, Document, dig
 from proa.machinery.resource import Column
 
-_CREATED = Column("Created At", path("metadata.creationTimestamp"), description="When it was made.")
-ROLES = (NAME, _CREATED)
+ROLES = (NAME, CREATED)
 
 
 def _subjects(kind: str) -> Callable[[Document], str]:

@@ -10,5 +10,5 @@ PRIORITY_CLASSES = (
     number("Value", "value", "The priority of its pods."),
     flag("Global-Default", "globalDefault", "Whether pods that name no class have it."),
     AGE,
-    Column("PreemptionPolicy", path("preemptionPolicy"), priority=1, description="Whether its pods preempt others."),
+    Column("PreemptionPolicy", path("preemptionPolicy"), description="Whether its pods preempt others."),
 )

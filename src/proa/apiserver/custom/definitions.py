@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from proa.api.apiextensions_v1 import (
     CustomResourceColumnDefinition,
@@ -147,7 +148,7 @@ _COLUMN = "Custom resource definition column (in JSONPath format): "
 
 def _columns(declared: tuple[CustomResourceColumnDefinition, ...]) -> tuple[Column, ...]:
     if not declared:
-        return (NAME, AGE)
+        return (NAME, structs.replace(AGE, type="date"))
     return (NAME, *(_column(each) for each in declared))
 
 
