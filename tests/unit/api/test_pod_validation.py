@@ -346,3 +346,25 @@ def test_a_pod_keeps_its_deadline() -> None:
 def test_a_new_pod_keeps_its_good_defaults() -> None:
     spec = created(PODS, pod(volumes=[{"name": "v", "image": {"reference": "x"}}]))["spec"]
     assert spec["volumes"][0]["image"]["pullPolicy"] == "Always"
+
+
+def test_selectors_follow_the_labels_of_a_new_pod() -> None:
+    selecting = {"topologyKey": "z", "labelSelector": {"matchLabels": {"app": "a"}}}
+    spread = {**selecting, "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule", "matchLabelKeys": ["hash", "absent"]}
+    term = {**selecting, "mismatchLabelKeys": ["tenant"]}
+    wish = {"requiredDuringSchedulingIgnoredDuringExecution": [deepcopy(term)]}
+    weighted = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": deepcopy(term)}]}
+    document = pod(
+        topologySpreadConstraints=[deepcopy(spread)], affinity={"podAffinity": weighted, "podAntiAffinity": wish}
+    )
+    document["metadata"]["labels"] = {"app": "a", "hash": "1", "tenant": "t"}
+    alike = {"key": "hash", "operator": "In", "values": ["1"]}
+    others = {"key": "tenant", "operator": "NotIn", "values": ["t"]}
+    for _ in range(2):  # a webhook that changes the pod has it prepared again
+        spec = created(PODS, document)["spec"]
+        assert spec["topologySpreadConstraints"][0]["labelSelector"]["matchExpressions"] == [alike]
+        preferred = spec["affinity"]["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]
+        required = spec["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
+        for each in (preferred["podAffinityTerm"], required):
+            assert each["labelSelector"]["matchExpressions"] == [others]
+    assert wrong(document) == []

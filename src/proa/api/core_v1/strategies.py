@@ -19,6 +19,7 @@ from proa.api.core_v1.pod import Pod
 from proa.api.core_v1.pod_changes import check_annotations, check_changes
 from proa.api.core_v1.pod_changes import validate_annotations as validate_pod_annotations
 from proa.api.core_v1.pod_defaults import default_pod, default_pod_addresses, default_pod_template
+from proa.api.core_v1.pod_label_keys import merge_label_keys
 from proa.api.core_v1.pod_network import validate_addresses
 from proa.api.core_v1.pod_validation import validate_images, validate_pod_spec, validate_pod_template
 from proa.api.core_v1.pod_warnings import name_warnings, pod_status_warnings, pod_warnings, template_warnings
@@ -50,7 +51,10 @@ class PodStrategy(DefaultStrategy):
 
     def prepare_for_create(self, document: Document) -> None:
         document["status"] = {"phase": "Pending"}
-        gates = (document.get("spec") or {}).get("schedulingGates")
+        spec = document.get("spec") or {}
+        if spec.get("affinity") or spec.get("topologySpreadConstraints"):
+            merge_label_keys(spec, (document.get("metadata") or {}).get("labels") or {})
+        gates = spec.get("schedulingGates")
         if gates:
             waiting = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
             document["status"]["conditions"] = [
