@@ -281,12 +281,23 @@ def _newcomer(field: Property) -> _Newcomer:
     visit = _visitor(field)
     empty = _empty_value(field)
     if empty is None:
-        return lambda value: _LEAF if visit is None or not value else visit(value)
+        return _given(visit, left_out=_is_left_out(field))
     if visit is None:
         return lambda value: None if value == empty else _LEAF
     inside = _new_object(field.schema) if isinstance(field.schema, ObjectSchema) else _without_itself(visit)
     kind = type(empty)
     return lambda value: inside(value) if isinstance(value, kind) else _LEAF
+
+
+def _given(visit: _Visitor | None, *, left_out: bool) -> _Newcomer:
+    if left_out:
+        return lambda value: (_LEAF if visit is None else visit(value)) if value else None
+    return lambda value: _LEAF if visit is None or not value else visit(value)
+
+
+def _is_left_out(field: Property) -> bool:
+    """Whether Go writes nothing where the list or map of a field is empty, so that nobody can own that."""
+    return bool(field.attribute) and not field.always and isinstance(field.schema, ListSchema | MapSchema)
 
 
 @derived
@@ -315,7 +326,7 @@ def _without_itself(visit: _Visitor) -> _Newcomer:
 
 @derived
 def _object_visitor(schema: ObjectSchema) -> _Visitor:
-    names: dict[str, tuple[str, _Visitor | None]] = {}
+    names: dict[str, tuple[str, _Visitor | None, bool]] = {}
 
     def visit(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -324,11 +335,15 @@ def _object_visitor(schema: ObjectSchema) -> _Visitor:
         for name, each in value.items():
             known = names.get(name)
             if known is None:
-                known = f"f:{name}", _visitor(property_of(schema, name))
+                field = property_of(schema, name)
+                known = f"f:{name}", _visitor(field), _is_left_out(field)
                 if name in schema.properties:
                     names[name] = known
-            below = known[1]
-            found[known[0]] = _LEAF if below is None or not each else below(each)
+            member, below, left_out = known
+            if each:
+                found[member] = _LEAF if below is None else below(each)
+            elif not left_out:
+                found[member] = _LEAF
         return found
 
     return visit

@@ -166,7 +166,7 @@ def test_an_update_can_hand_fields_to_another_owner_by_naming_it() -> None:
 
 
 def test_old_update_managers_are_joined_when_there_are_too_many() -> None:
-    document = track_update(None, config(), CONFIG_MAP, updater("m0", "T00"))
+    document = track_update(None, config(k0="v"), CONFIG_MAP, updater("m0", "T00"))
     for number in range(1, 15):
         changed = {**document, "data": {**document.get("data", {}), f"k{number}": "v"}}
         document = track_update(document, changed, CONFIG_MAP, updater(f"m{number}", f"T{number:02}"))
@@ -292,3 +292,31 @@ def test_an_annotation_that_says_nothing_allows_nothing(said: str) -> None:
     live["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = said
     with pytest.raises(StatusError, match="1 conflict"):
         server_side_apply(live, config(a="2"), CONFIG_MAP, applier("kubectl"))
+
+
+def test_nobody_owns_the_empty_lists_and_maps_that_are_not_stored() -> None:
+    schema = schema_of(Deployment)
+    empty = {"env": [], "name": "c", "resources": {}, "securityContext": {}}
+    pod = {"nodeSelector": {}, "tolerations": [], "volumes": [], "securityContext": {}, "containers": [empty]}
+    document = {
+        "metadata": {"name": "d", "labels": {}, "annotations": {}},
+        "spec": {"template": {"metadata": {"labels": {}}, "spec": pod}},
+    }
+    created = track_update(None, document, schema, updater("me"))
+    [entry] = created["metadata"]["managedFields"]
+    assert entry["fieldsV1"] == {
+        "f:spec": {
+            "f:template": {
+                "f:spec": {
+                    "f:securityContext": {},
+                    "f:containers": {
+                        'k:{"name":"c"}': {".": {}, "f:name": {}, "f:resources": {}, "f:securityContext": {}}
+                    },
+                }
+            }
+        }
+    }
+    live = {"metadata": {**created["metadata"], "labels": {}}, "spec": {"template": {"spec": {"containers": [empty]}}}}
+    del live["metadata"]["labels"], live["metadata"]["annotations"]
+    changed = {**live, "metadata": {**live["metadata"], "labels": {}}}
+    assert track_update(live, changed, schema, updater("you"))["metadata"]["managedFields"] == [entry]
