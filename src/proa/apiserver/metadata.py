@@ -69,6 +69,22 @@ def fill_for_create(resource: Resource[Any], document: Document, namespace: str,
     return metadata
 
 
+def name_of(document: Mapping[str, Any]) -> str:
+    """The name that a document says; '' where it says none."""
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
+def match_name(said: str, name: str) -> None:
+    """What replaces an object says the name that the URL does. Raises StatusError 400."""
+    if not said:
+        detail = f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        raise failures.bad_request(detail)
+    if said != name:
+        raise failures.bad_request(f"the name of the object ({said}) does not match the name on the URL ({name})")
+
+
 def guard_update(resource: Resource[Any], document: Document, old: Mapping[str, Any], name: str) -> Document:
     """Take what an update cannot change from the stored object; the metadata.
 
@@ -76,11 +92,7 @@ def guard_update(resource: Resource[Any], document: Document, old: Mapping[str, 
     """
     metadata = of(document)
     kept = old["metadata"]
-    if metadata.get("name", name) != name:
-        raise failures.bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
-        )
-    metadata["name"] = name
+    match_name(metadata.setdefault("name", name), name)
     match_namespace(resource, metadata, kept.get("namespace", ""))
     uid = metadata.get("uid")
     if uid and uid != kept.get("uid"):

@@ -10,7 +10,7 @@ import msgspec
 from proa.apiserver.identity import User
 from proa.machinery import status as failures
 from proa.machinery.decode import FieldValidation
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ErrorList, Path, quoted
 from proa.machinery.object_meta import validate_field_manager
 
 
@@ -78,9 +78,9 @@ def integer(query: Mapping[str, str], name: str, default: int = 0) -> int:
     try:
         number = int(value)
     except ValueError:
-        raise failures.bad_request(f"{name}: {value!r} is not an integer") from None
+        raise failures.bad_request(f"strconv.ParseInt: parsing {quoted(value)}: invalid syntax") from None
     if not -(1 << 63) <= number < 1 << 63:
-        raise failures.bad_request(f"{name}: {value} is out of range")
+        raise failures.bad_request(f"strconv.ParseInt: parsing {quoted(value)}: value out of range")
     return number
 
 

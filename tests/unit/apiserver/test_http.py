@@ -340,6 +340,22 @@ async def test_metrics_count_requests(http: aiohttp.ClientSession) -> None:
     assert values["apiserver_request_duration_seconds_count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({}, "the name of the object (absent based on URL) was undeterminable: name must be provided"),
+        ({"name": "b"}, "the name of the object (b) does not match the name on the URL (absent)"),
+    ],
+)
+async def test_what_replaces_an_object_says_its_name_whether_or_not_it_is_there(
+    http: aiohttp.ClientSession, metadata: dict[str, str], message: str
+) -> None:
+    url = "/api/v1/namespaces/default/configmaps/absent"
+    async with http.put(url, json={"metadata": metadata}) as answer:
+        status = await answer.json()
+    assert (answer.status, status["message"]) == (400, message)
+
+
 async def test_a_scale_is_read_and_written(http: aiohttp.ClientSession) -> None:
     labels = {"app": "a"}
     template = {"metadata": {"labels": labels}, "spec": pod()["spec"]}

@@ -111,7 +111,7 @@ WATCH = {"watch": "true"}
         ({"resourceVersion": "x"}, 400, "invalid resource version: "),
         ({"resourceVersion": "-1"}, 400, "invalid resource version: "),
         ({"resourceVersion": "99999999999999999999"}, 400, "invalid resource version: "),
-        ({"limit": "many"}, 400, "limit: "),
+        ({"limit": "many"}, 400, 'strconv.ParseInt: parsing "many": invalid syntax'),
         ({"labelSelector": "a in"}, 400, "unable to parse requirement: found '' expected: '('"),
         ({"fieldSelector": "a"}, 400, "invalid selector: 'a'; can't understand 'a'"),
         (

@@ -15,6 +15,7 @@ from proa.apiserver import patching
 from proa.apiserver.components import ComponentStatuses
 from proa.apiserver.deletion import check_options
 from proa.apiserver.identity import User
+from proa.apiserver.metadata import match_name, name_of
 from proa.apiserver.negotiation import decode_body, media_type
 from proa.apiserver.options import (
     WriteOptions,
@@ -126,6 +127,7 @@ class ResourceHandlers:
             raise failures.method_not_allowed()
         document, raw = await self._body(request)
         options = write_options(request, raw, "UpdateOptions")
+        match_name(name_of(document), info.name)
         item = await self._registry.update(info.namespace, info.name, document, options, info.subresource)
         return self._written(request, item, options)
 
