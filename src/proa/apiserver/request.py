@@ -60,6 +60,7 @@ class Request:
 
     __slots__ = (
         "_audit_id",
+        "_invited",
         "_message",
         "_payload",
         "_query",
@@ -89,6 +90,7 @@ class Request:
         self._payload = payload
         self._query: dict[str, str] | None = None
         self._audit_id = b""
+        self._invited = False
         self.connection = connection
         self.deadline = 0.0
         """When it is given up, by time.perf_counter; 0: never."""
@@ -158,6 +160,7 @@ class Request:
     @property
     def payload(self) -> StreamReader:
         """The body as a stream, for proxying; unlimited, and no longer in the encoding it was sent in."""
+        self._invite()
         return self._payload
 
     @property
@@ -192,6 +195,7 @@ class Request:
         length = self.headers.get("Content-Length")
         if length is not None and length.isdigit() and int(length) > limit:
             self._too_large(limit)
+        self._invite()
         parts, size = [], 0
         while not payload.at_eof():
             data = await payload.readany()
@@ -200,6 +204,13 @@ class Request:
             if size > limit:
                 self._too_large(limit)
         return b"".join(parts)
+
+    def _invite(self) -> None:
+        """Have a client send its body that waits to be told to (RFC 9110 10.1.1), as curl does with large ones."""
+        if not self._invited and self.http_1_1 and self.headers.get("Expect", "").lower() == "100-continue":
+            self._invited = True
+            if not self._payload.is_eof():
+                self.transport().write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _too_large(self, limit: int) -> bytes:
         raise failures.request_entity_too_large(f"limit is {limit}")

@@ -119,6 +119,24 @@ async def test_the_connection_of_who_says_so_is_closed_after_the_answer(raw: Str
         assert (await reader.read()).count(b"HTTP/1.1 200") == 1
 
 
+async def test_a_client_that_waits_to_be_told_sends_its_body(raw: Streams) -> None:
+    reader, writer = raw
+    body = b'{"metadata":{"name":"a"}}'
+    lines = "Content-Type: application/json", f"Content-Length: {len(body)}", "Expect: 100-continue"
+    writer.write(head("POST", MAPS, *lines))
+    async with asyncio.timeout(5):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await read_status(reader)).startswith(b"HTTP/1.1 201")
+
+
+async def test_a_client_whose_body_is_too_large_is_not_told_to_send_it(raw: Streams) -> None:
+    reader, writer = raw
+    writer.write(head("POST", MAPS, f"Content-Length: {1 << 30}", "Expect: 100-continue"))
+    async with asyncio.timeout(5):
+        assert (await read_status(reader)).startswith(b"HTTP/1.1 413")
+
+
 async def test_a_client_that_reads_nothing_is_cut(impatient: None, listening: ApiServer) -> None:
     maps = listening.registry(CONFIG_MAPS)
     for number in range(40):
