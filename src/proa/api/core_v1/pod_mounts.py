@@ -15,12 +15,10 @@ from proa.machinery.fields import ErrorList, Path
 AnyContainer = Container | EphemeralContainer
 
 
-def validate_mounts(container: AnyContainer, volumes: Mapping[str, Volume], path: Path, errors: ErrorList) -> None:
-    """The places where a container wants its volumes. path: the container's."""
-    where = path.child("volumeMounts")
+def validate_mounts(container: AnyContainer, volumes: Mapping[str, Volume], where: Path, errors: ErrorList) -> None:
+    """The places where a container wants its volumes. where: the list's path."""
     places: set[str] = set()
-    devices = {each.name for each in container.volumeDevices}
-    device_paths = {each.devicePath for each in container.volumeDevices}
+    devices = {each.name: each.devicePath for each in container.volumeDevices} if container.volumeDevices else {}
     for index, mount in enumerate(container.volumeMounts):
         name, place = mount.name, mount.mountPath
         if not name:
@@ -34,7 +32,7 @@ def validate_mounts(container: AnyContainer, volumes: Mapping[str, Volume], path
         places.add(place)
         if name in devices:
             errors.invalid(at(where, index, "name"), name, "must not already exist in volumeDevices")
-        if place in device_paths:
+        if place in devices.values():
             errors.invalid(at(where, index, "mountPath"), place, "must not already exist as a path in volumeDevices")
         if mount.subPath or mount.subPathExpr:
             _validate_subpaths(mount, at(where, index), where, errors)
@@ -69,9 +67,8 @@ def _validate_recursive(mount: VolumeMount, path: Path, errors: ErrorList) -> No
             errors.forbidden(path, "may only be specified when mountPropagation is None or not specified")
 
 
-def validate_devices(container: AnyContainer, volumes: Mapping[str, Volume], path: Path, errors: ErrorList) -> None:
-    """The volumes that a container wants as they are, without a file system. path: the container's."""
-    where = path.child("volumeDevices")
+def validate_devices(container: AnyContainer, volumes: Mapping[str, Volume], where: Path, errors: ErrorList) -> None:
+    """The volumes that a container wants as they are, without a file system. where: the list's path."""
     names: set[str] = set()
     places: set[str] = set()
     mounts = {each.name: each.mountPath for each in container.volumeMounts}

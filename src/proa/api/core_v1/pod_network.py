@@ -11,7 +11,7 @@ from proa.api.core_v1.container import Container
 from proa.api.core_v1.pod import HostAlias, PodDNSConfig, PodSpec, PodStatus
 from proa.api.core_v1.pod_checks import at, check
 from proa.machinery.addresses import ip_address
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ROOT, ErrorList, Path
 from proa.machinery.names import dns1123_label, dns1123_subdomain, search_domain
 
 _STATUS = Path("status")
@@ -21,25 +21,25 @@ _LONGEST_SEARCHES = 2048
 _LONGEST_HOST_NAME = 64
 
 
-def validate_network(spec: PodSpec, path: Path, errors: ErrorList) -> None:
-    """path: the spec's."""
-    _validate_host_ports(spec, path, errors)
+def validate_network(spec: PodSpec, errors: ErrorList) -> None:
+    """Of a pod; where, relative to its spec."""
+    _validate_host_ports(spec, errors)
     if spec.hostname:
-        check(errors, dns1123_label, spec.hostname, path, "hostname")
+        check(errors, dns1123_label, spec.hostname, ROOT, "hostname")
     if spec.subdomain:
-        check(errors, dns1123_label, spec.subdomain, path, "subdomain")
+        check(errors, dns1123_label, spec.subdomain, ROOT, "subdomain")
     if spec.hostnameOverride is not None:
-        _validate_override(spec, spec.hostnameOverride, path.child("hostnameOverride"), errors)
+        _validate_override(spec, spec.hostnameOverride, ROOT.child("hostnameOverride"), errors)
     if spec.hostAliases:
-        _validate_aliases(spec.hostAliases, path.child("hostAliases"), errors)
+        _validate_aliases(spec.hostAliases, ROOT.child("hostAliases"), errors)
     if spec.dnsPolicy == "None":
         if spec.dnsConfig is None:
-            errors.required(path.child("dnsConfig"), "must provide `dnsConfig` when `dnsPolicy` is None")
+            errors.required(ROOT.child("dnsConfig"), "must provide `dnsConfig` when `dnsPolicy` is None")
         elif not spec.dnsConfig.nameservers:
             detail = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-            errors.required(path.child("dnsConfig", "nameservers"), detail)
+            errors.required(ROOT.child("dnsConfig", "nameservers"), detail)
     if spec.dnsConfig is not None:
-        _validate_dns(spec.dnsConfig, path.child("dnsConfig"), errors)
+        _validate_dns(spec.dnsConfig, ROOT.child("dnsConfig"), errors)
 
 
 def validate_addresses(status: PodStatus, errors: ErrorList) -> None:
@@ -92,21 +92,22 @@ def _validate_override(spec: PodSpec, name: str, path: Path, errors: ErrorList) 
     check(errors, dns1123_subdomain, name, path)
 
 
-def _validate_host_ports(spec: PodSpec, path: Path, errors: ErrorList) -> None:
+def _validate_host_ports(spec: PodSpec, errors: ErrorList) -> None:
     """Those of containers that run side by side differ; initializing ones run one after the other."""
-    _check_unlike(spec.containers, path.child("containers"), errors)
+    _check_unlike(spec.containers, "containers", errors)
     for container in spec.initContainers:
-        _check_unlike((container,), path.child("initContainers"), errors)
+        _check_unlike((container,), "initContainers", errors)
     if not spec.hostNetwork:
         return
     for index, container in enumerate(spec.containers):
         for position, port in enumerate(container.ports):
             if port.hostPort and port.hostPort != port.containerPort:
-                where = at(path, "containers", index, "ports", position, "hostPort")
+                where = at(ROOT, "containers", index, "ports", position, "hostPort")
                 errors.invalid(where, port.hostPort, "must match `containerPort` when `hostNetwork` is true")
 
 
-def _check_unlike(containers: Sequence[Container], path: Path, errors: ErrorList) -> None:
+def _check_unlike(containers: Sequence[Container], field: str, errors: ErrorList) -> None:
+    """field: which the containers are in."""
     taken: set[tuple[str, str, int]] = set()
     for index, container in enumerate(containers):
         for position, port in enumerate(container.ports):
@@ -114,6 +115,6 @@ def _check_unlike(containers: Sequence[Container], path: Path, errors: ErrorList
                 continue
             key = (port.protocol, port.hostIP, port.hostPort)
             if key in taken:
-                where = at(path, index, "ports", position, "hostPort")
+                where = at(ROOT, field, index, "ports", position, "hostPort")
                 errors.duplicate(where, f"{port.protocol}/{port.hostIP}/{port.hostPort}")
             taken.add(key)

@@ -6,6 +6,7 @@ Source: the API reference of core/v1 Probe, Lifecycle and their handlers.
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import attrgetter
 
 from proa.api.core_v1.container import Container, EphemeralContainer, Lifecycle, LifecycleHandler, Probe
 from proa.api.core_v1.pod import PodSpec
@@ -13,6 +14,8 @@ from proa.api.core_v1.pod_checks import report
 from proa.machinery.fields import ROOT, ErrorList, FieldError, Path
 from proa.machinery.names import http_header_name, port_name, port_number
 
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_probes_of = attrgetter(*_PROBES)
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _WINDOWS_SIGNALS = ("SIGKILL", "SIGTERM")
 _NAMED_SIGNALS = (
@@ -23,14 +26,13 @@ _REAL_TIME_SIGNALS = (*(f"SIGRTMIN+{each}" for each in range(1, 16)), *(f"SIGRTM
 _LINUX_SIGNALS = tuple(sorted((*(f"SIG{each}" for each in _NAMED_SIGNALS.split()), *_REAL_TIME_SIGNALS)))
 
 
-def validate_probes(container: Container | EphemeralContainer, path: Path, errors: ErrorList) -> None:
-    """path: the container's."""
-    for field in ("livenessProbe", "readinessProbe", "startupProbe"):
-        probe = getattr(container, field)
+def validate_probes(container: Container | EphemeralContainer, errors: ErrorList) -> None:
+    """Those of a container, relative to it."""
+    for field, probe in zip(_PROBES, _probes_of(container), strict=True):
         if probe is not None:
             found = _probe_problems(probe, field == "readinessProbe")
             if found:
-                report(errors, path.child(field), found)
+                report(errors, ROOT.child(field), found)
 
 
 @lru_cache(1024)

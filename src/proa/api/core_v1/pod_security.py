@@ -18,9 +18,10 @@ from proa.api.core_v1.container import (
 )
 from proa.api.core_v1.pod import PodSecurityContext, PodSpec, Sysctl
 from proa.api.core_v1.pod_checks import check, descending_path
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ROOT, ErrorList, Path
 from proa.machinery.names import in_range, sysctl_name
 
+_CONTEXT = ROOT.child("securityContext")
 _LARGEST_ID = 2**31 - 1
 _LONGEST_PROFILE = 4095  # of a path, without the zero behind it
 _OPERATING_SYSTEMS = ("linux", "windows")
@@ -39,22 +40,22 @@ _OF_IPC = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 _OF_NETWORK = ("net.",)
 
 
-def validate_pod_context(spec: PodSpec, path: Path, errors: ErrorList) -> None:
-    """path: the spec's."""
+def validate_pod_context(spec: PodSpec, errors: ErrorList) -> None:
+    """Of a pod; where, relative to its spec."""
     context = spec.securityContext
-    where = path.child("securityContext")
     if context is not None:
-        _validate_groups(context.supplementalGroups, where, errors)
-        _validate_profiles(context, where, errors)
+        if context.supplementalGroups:
+            _validate_groups(context.supplementalGroups, _CONTEXT, errors)
+        _validate_profiles(context, _CONTEXT, errors)
         if context.sysctls:
-            _validate_sysctls(context.sysctls, spec, where.child("sysctls"), errors)
+            _validate_sysctls(context.sysctls, spec, _CONTEXT.child("sysctls"), errors)
     if spec.shareProcessNamespace and spec.hostPID:
         detail = "ShareProcessNamespace and HostPID cannot both be enabled"
-        errors.invalid(where.child("shareProcessNamespace"), True, detail)
+        errors.invalid(_CONTEXT.child("shareProcessNamespace"), True, detail)
     if spec.hostUsers is False:
-        _validate_users(spec, path, errors)
+        _validate_users(spec, ROOT, errors)
     if spec.os is not None:
-        _validate_os(spec, path, errors)
+        _validate_os(spec, ROOT, errors)
 
 
 def validate_context(context: SecurityContext, host_users: bool, path: Path, errors: ErrorList) -> None:

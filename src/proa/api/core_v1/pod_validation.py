@@ -1,8 +1,9 @@
 """What makes a pod spec wrong beyond what its fields declare. Pod templates are checked by the same rules.
 
-Nearly every pod is in order, and says what some pod before it said: paths are made where something is wrong, and what
-was found about values that many pods share is remembered. Here: the order of the checks and the small ones; each larger
-part of a pod has a module of its own.
+Nearly every pod is in order, and says what some pod before it said: a part is checked as if it were all there is, and
+where it is becomes part of what was found wrong; what a part does not say is not looked for; what was found about values
+that many pods share is remembered. Here: the order of the checks and the small ones; each larger part of a pod has a
+module of its own.
 Source: the API reference of core/v1 Pod; wording as clients know it.
 """
 
@@ -22,7 +23,7 @@ from proa.api.core_v1.container_resources import (
     validate_resources,
 )
 from proa.api.core_v1.pod import PodSpec
-from proa.api.core_v1.pod_checks import at, check, check_given
+from proa.api.core_v1.pod_checks import at, check, check_given, report
 from proa.api.core_v1.pod_environment import validate_env, validate_env_from
 from proa.api.core_v1.pod_level_resources import validate_whole
 from proa.api.core_v1.pod_mounts import validate_devices, validate_mounts
@@ -34,7 +35,7 @@ from proa.api.core_v1.pod_volumes import validate_volumes
 from proa.api.core_v1.template import PodTemplateSpec
 from proa.api.core_v1.volume import Volume
 from proa.machinery.checks import check_names
-from proa.machinery.fields import ErrorList, Path
+from proa.machinery.fields import ROOT, ErrorList, Path
 from proa.machinery.names import dns1123_label, dns1123_subdomain, label_value, port_name, qualified_name
 from proa.machinery.object_meta import validate_annotations, validate_labels
 
@@ -42,58 +43,77 @@ AnyContainer = Container | EphemeralContainer
 _SUBDOMAINS = ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName")
 _subdomains_of = attrgetter(*_SUBDOMAINS)
 _RESTARTS = ("Always", "Never", "OnFailure")
+_ENV, _MOUNTS, _RESOURCES, _TOLERATIONS = map(ROOT.child, ("env", "volumeMounts", "resources", "tolerations"))
 _MOST_RULES = 20
 _MOST_CODES = 255
 
 
 def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
-    volumes = validate_volumes(spec.volumes, path.child("volumes"), errors)
+    found = ErrorList()
+    _validate_spec(spec, found)
+    if found:
+        report(errors, path, found)
+
+
+def _validate_spec(spec: PodSpec, errors: ErrorList) -> None:
+    volumes = validate_volumes(spec.volumes, ROOT.child("volumes"), errors) if spec.volumes else {}
     claims: Set[str] = frozenset()
     if spec.resourceClaims:
         claims = {each.name for each in spec.resourceClaims if each.name}
-        validate_pod_claims(spec.resourceClaims, path.child("resourceClaims"), errors)
+        validate_pod_claims(spec.resourceClaims, ROOT.child("resourceClaims"), errors)
     if not spec.containers:
-        errors.required(path.child("containers"))
-    seen: set[str] = set()
-    for field in ("containers", "initContainers", "ephemeralContainers"):
-        for index, container in enumerate(getattr(spec, field)):
-            where = path.child(field).index(index)
-            _validate_container(container, spec, where, volumes, claims, seen, errors)
-            if field == "initContainers":
-                _validate_init_container(container, spec, where, errors)
-            elif field == "containers":
-                _validate_running(container, spec, where, errors)
+        errors.required(ROOT.child("containers"))
+    _validate_containers(spec, volumes, claims, errors)
     if spec.resources is not None:
-        validate_whole(spec, spec.resources, path.child("resources"), errors)
-    validate_network(spec, path, errors)
-    validate_pod_context(spec, path, errors)
+        validate_whole(spec, spec.resources, ROOT.child("resources"), errors)
+    validate_network(spec, errors)
+    validate_pod_context(spec, errors)
     for field, name, problem in _subdomain_problems(_subdomains_of(spec)):
-        errors.invalid(path.child(field), name, problem)
+        errors.invalid(ROOT.child(field), name, problem)
     if spec.nodeSelector:
-        _validate_labels(spec.nodeSelector, path.child("nodeSelector"), errors)
+        _validate_labels(spec.nodeSelector, ROOT.child("nodeSelector"), errors)
     if spec.affinity is not None:
-        validate_affinity(spec.affinity, path.child("affinity"), errors)
+        validate_affinity(spec.affinity, ROOT.child("affinity"), errors)
     if spec.topologySpreadConstraints:
-        validate_spreading(spec.topologySpreadConstraints, path.child("topologySpreadConstraints"), errors)
+        validate_spreading(spec.topologySpreadConstraints, ROOT.child("topologySpreadConstraints"), errors)
     if spec.tolerations:
-        validate_tolerations(spec.tolerations, path.child("tolerations"), errors)
+        validate_tolerations(spec.tolerations, _TOLERATIONS, errors)
     if spec.overhead:
-        validate_amounts(spec.overhead, path.child("overhead"), errors)
-    _validate_gates(spec, path, errors)
+        validate_amounts(spec.overhead, ROOT.child("overhead"), errors)
+    if spec.readinessGates or spec.schedulingGates or spec.schedulingGroup is not None:
+        _validate_gates(spec, errors)
 
 
-def _validate_gates(spec: PodSpec, path: Path, errors: ErrorList) -> None:
+def _validate_containers(spec: PodSpec, volumes: Mapping[str, Volume], claims: Set[str], errors: ErrorList) -> None:
+    seen: set[str] = set()
+    found = ErrorList()
+    for field in ("containers", "initContainers", "ephemeralContainers"):
+        containers = getattr(spec, field)
+        if not containers:
+            continue
+        for index, container in enumerate(containers):
+            _validate_container(container, spec, volumes, claims, seen, found)
+            if field == "initContainers":
+                _validate_init_container(container, spec, found)
+            elif field == "containers":
+                _validate_running(container, spec, found)
+            if found:
+                report(errors, at(ROOT, field, index), found)
+                found.clear()
+
+
+def _validate_gates(spec: PodSpec, errors: ErrorList) -> None:
     """What a pod waits for before it is scheduled, or counts as ready."""
     for index, each in enumerate(spec.readinessGates):
-        check(errors, qualified_name, each.conditionType, path, "readinessGates", index, "conditionType")
+        check(errors, qualified_name, each.conditionType, ROOT, "readinessGates", index, "conditionType")
     seen: set[str] = set()
     for index, gate in enumerate(spec.schedulingGates):
-        check(errors, qualified_name, gate.name, path, "schedulingGates", index)
+        check(errors, qualified_name, gate.name, ROOT, "schedulingGates", index)
         if gate.name in seen:
-            errors.duplicate(at(path, "schedulingGates", index), gate.name)
+            errors.duplicate(at(ROOT, "schedulingGates", index), gate.name)
         seen.add(gate.name)
     if spec.schedulingGroup is not None:
-        name, where = spec.schedulingGroup.podGroupName, path.child("schedulingGroup", "podGroupName")
+        name, where = spec.schedulingGroup.podGroupName, ROOT.child("schedulingGroup", "podGroupName")
         if name is None:
             errors.invalid(where, None, "must specify one of: `podGroupName`")
         else:
@@ -119,7 +139,10 @@ def validate_pod_template(template: PodTemplateSpec, path: Path, errors: ErrorLi
 def validate_images(spec: PodSpec, path: Path, errors: ErrorList) -> None:
     """What a pod must say about images and a template need not."""
     for field in ("containers", "initContainers", "ephemeralContainers"):
-        for index, container in enumerate(getattr(spec, field)):
+        containers = getattr(spec, field)
+        if not containers:
+            continue
+        for index, container in enumerate(containers):
             if container.image != container.image.strip():
                 detail = "must not have leading or trailing whitespace"
                 errors.invalid(at(path, field, index, "image"), container.image, detail)
@@ -131,69 +154,66 @@ def validate_images(spec: PodSpec, path: Path, errors: ErrorList) -> None:
 def _validate_container(
     container: AnyContainer,
     spec: PodSpec,
-    path: Path,
     volumes: Mapping[str, Volume],
     claims: Set[str],
     seen: set[str],
     errors: ErrorList,
 ) -> None:
     """What holds of every container. seen: the names so far."""
-    check_given(errors, dns1123_label, container.name, path, "name")
+    check_given(errors, dns1123_label, container.name, ROOT, "name")
     if container.name in seen:
-        errors.duplicate(path.child("name"), container.name)
+        errors.duplicate(ROOT.child("name"), container.name)
     seen.add(container.name)
     if not container.image:
-        errors.required(path.child("image"))
+        errors.required(ROOT.child("image"))
     if container.ports:
-        _validate_ports(container, path, errors)
+        _validate_ports(container, errors)
     if container.env:
-        validate_env(container.env, volumes, path.child("env"), errors)
+        validate_env(container.env, volumes, _ENV, errors)
     if container.envFrom:
-        validate_env_from(container.envFrom, path.child("envFrom"), errors)
+        validate_env_from(container.envFrom, ROOT.child("envFrom"), errors)
     if container.volumeMounts:
-        validate_mounts(container, volumes, path, errors)
+        validate_mounts(container, volumes, _MOUNTS, errors)
     if container.volumeDevices:
-        validate_devices(container, volumes, path, errors)
-    if container.resources.limits or container.resources.requests or container.resources.claims:
-        validate_resources(container.resources, path.child("resources"), errors, claims)
+        validate_devices(container, volumes, ROOT.child("volumeDevices"), errors)
+    resources = container.resources
+    if resources.limits or resources.requests or resources.claims:
+        validate_resources(resources, _RESOURCES, errors, claims)
     if container.resizePolicy:
-        validate_resize_policy(container.resizePolicy, spec.restartPolicy, path.child("resizePolicy"), errors)
+        validate_resize_policy(container.resizePolicy, spec.restartPolicy, ROOT.child("resizePolicy"), errors)
     if container.securityContext is not None:
         host_users = spec.hostUsers is not False
-        validate_context(container.securityContext, host_users, path.child("securityContext"), errors)
+        validate_context(container.securityContext, host_users, ROOT.child("securityContext"), errors)
 
 
-def _validate_running(container: Container, spec: PodSpec, path: Path, errors: ErrorList) -> None:
+def _validate_running(container: Container, spec: PodSpec, errors: ErrorList) -> None:
     """Of a container that keeps running: it is probed and restarted."""
-    validate_probes(container, path, errors)
+    validate_probes(container, errors)
     if container.lifecycle is not None:
-        validate_lifecycle(container.lifecycle, spec, path.child("lifecycle"), errors)
-    policy, where = container.restartPolicy, path.child("restartPolicy")
-    if policy is None:
-        if container.restartPolicyRules:
-            errors.required(where, "must specify restartPolicy when restart rules are used")
-    elif policy not in _RESTARTS:
-        errors.unsupported(where, policy, _RESTARTS)
+        validate_lifecycle(container.lifecycle, spec, ROOT.child("lifecycle"), errors)
+    policy = container.restartPolicy
+    if policy is not None and policy not in _RESTARTS:
+        errors.unsupported(ROOT.child("restartPolicy"), policy, _RESTARTS)
     if container.restartPolicyRules:
-        _validate_restart_rules(container.restartPolicyRules, path.child("restartPolicyRules"), errors)
+        if policy is None:
+            detail = "must specify restartPolicy when restart rules are used"
+            errors.required(ROOT.child("restartPolicy"), detail)
+        _validate_restart_rules(container.restartPolicyRules, ROOT.child("restartPolicyRules"), errors)
 
 
-def _validate_init_container(container: Container, spec: PodSpec, path: Path, errors: ErrorList) -> None:
+def _validate_init_container(container: Container, spec: PodSpec, errors: ErrorList) -> None:
     if container.restartPolicy == "Always":
-        _validate_running(container, spec, path, errors)
+        _validate_running(container, spec, errors)
         return
     _validate_running(
-        replace(container, lifecycle=None, livenessProbe=None, readinessProbe=None, startupProbe=None),
-        spec,
-        path,
-        errors,
+        replace(container, lifecycle=None, livenessProbe=None, readinessProbe=None, startupProbe=None), spec, errors
     )
     for field in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
         if getattr(container, field) is not None:
-            errors.forbidden(path.child(field), "may not be set for init containers without restartPolicy=Always")
+            errors.forbidden(ROOT.child(field), "may not be set for init containers without restartPolicy=Always")
     for index, policy in enumerate(container.resizePolicy):
         if policy.restartPolicy == "RestartContainer":
-            where = at(path, "resizePolicy", index, "restartPolicy")
+            where = at(ROOT, "resizePolicy", index, "restartPolicy")
             detail = "must not be set to 'RestartContainer' for non-sidecar initContainers"
             errors.invalid(where, policy.restartPolicy, detail)
 
@@ -215,16 +235,16 @@ def _validate_restart_rules(rules: Sequence[ContainerRestartRule], path: Path, e
             errors.too_many(where.child("values"), len(codes.values), _MOST_CODES)
 
 
-def _validate_ports(container: AnyContainer, path: Path, errors: ErrorList) -> None:
+def _validate_ports(container: AnyContainer, errors: ErrorList) -> None:
     names: set[str] = set()
     for index, port in enumerate(container.ports):
         if port.name:
-            check(errors, port_name, port.name, path, "ports", index, "name")
+            check(errors, port_name, port.name, ROOT, "ports", index, "name")
             if port.name in names:
-                errors.duplicate(at(path, "ports", index, "name"), port.name)
+                errors.duplicate(at(ROOT, "ports", index, "name"), port.name)
             names.add(port.name)
         if port.containerPort == 0:
-            errors.required(at(path, "ports", index, "containerPort"))
+            errors.required(at(ROOT, "ports", index, "containerPort"))
 
 
 def _validate_labels(labels: Mapping[str, str], path: Path, errors: ErrorList) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
+
+from msgspec.structs import astuple
 
 from proa.api.core_v1.pod_checks import (
     at,
@@ -47,7 +48,8 @@ from proa.machinery.quantity import parse
 _COMMON = ("projected", "configMap", "secret", "emptyDir", "persistentVolumeClaim", "hostPath")  # they are met first
 _SOURCES = (*_COMMON, *(name for name in Volume.__struct_fields__ if name not in (*_COMMON, "name")))
 _FIRST = ("emptyDir", "hostPath", "gitRepo")  # of several sources one of these counts, else the first declared one
-_sources_of = attrgetter(*_SOURCES)
+_PLACES = {name: ROOT.child(name) for name in _SOURCES}
+_NAME = ROOT.child("name")
 _NOTHING = parse(0)
 _TOKEN_SECONDS = (10 * 60, 2**32)
 _KEY_TYPES = ("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519")
@@ -56,46 +58,50 @@ _KEY_TYPES = ("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25
 def validate_volumes(volumes: Sequence[Volume], path: Path, errors: ErrorList) -> dict[str, Volume]:
     """Those with nothing wrong, by name: what containers may mount. path: of the list."""
     known: dict[str, Volume] = {}
+    found = ErrorList()
     for index, volume in enumerate(volumes):
-        wrong, name = len(errors), volume.name
-        sources = _sources_of(volume)
-        if sources.count(None) == len(_SOURCES) - 1:
-            for position, source in enumerate(sources):
+        name = volume.name
+        if astuple(volume).count(None) == len(_SOURCES) - 1:
+            for field in _SOURCES:
+                source = getattr(volume, field)
                 if source is not None:
-                    _validate_source(_SOURCES[position], source, path.index(index), errors)
+                    _validate_source(field, source, found)
                     break
         else:
-            _explain_sources(volume, path.index(index), errors)
+            _explain_sources(volume, found)
         if not name:
-            errors.required(at(path, index, "name"))
+            found.required(_NAME)
         else:  # not remembered: that of the token's volume is another one in every pod
             for problem in dns1123_label(name):
-                errors.invalid(at(path, index, "name"), name, problem)
+                found.invalid(_NAME, name, problem)
         if name in known:
-            errors.duplicate(at(path, index, "name"), name)
-        if len(errors) == wrong:
+            found.duplicate(_NAME, name)
+        if found:
+            report(errors, path.index(index), found)
+            found.clear()
+        else:
             known[name] = volume
     return known
 
 
-def _explain_sources(volume: Volume, path: Path, errors: ErrorList) -> None:
+def _explain_sources(volume: Volume, errors: ErrorList) -> None:
     """Of a volume that has not just one source."""
     names = (*_FIRST, *(name for name in Volume.__struct_fields__ if name not in (*_FIRST, "name")))
     chosen = [name for name in names if getattr(volume, name) is not None]
     if not chosen:
-        errors.required(path, "must specify a volume type")
+        errors.required(ROOT, "must specify a volume type")
         return
-    _validate_source(chosen[0], getattr(volume, chosen[0]), path, errors)
+    _validate_source(chosen[0], getattr(volume, chosen[0]), errors)
     for extra in chosen[1:]:
-        errors.forbidden(path.child(extra), "may not specify more than 1 volume type")
+        errors.forbidden(ROOT.child(extra), "may not specify more than 1 volume type")
 
 
-def _validate_source(field: str, source: Any, path: Path, errors: ErrorList) -> None:
+def _validate_source(field: str, source: Any, errors: ErrorList) -> None:
     rule = _RULES.get(field)
     if rule is not None:
-        rule(source, path.child(field), errors)
+        rule(source, _PLACES[field], errors)
     else:
-        validate_source(field, source, path.child(field), errors)
+        validate_source(field, source, _PLACES[field], errors)
 
 
 # --- volumes that the kubelet fills ---
@@ -152,8 +158,10 @@ def _validate_file(file: DownwardAPIVolumeFile, path: Path, errors: ErrorList) -
 
 
 def _projected(source: ProjectedVolumeSource, path: Path, errors: ErrorList) -> None:
-    if any(each.clusterTrustBundle is not None or each.podCertificate is not None for each in source.sources):
-        found = _projected_problems.__wrapped__(source)  # there are mappings in them
+    for each in source.sources:
+        if each.clusterTrustBundle is not None or each.podCertificate is not None:  # there are mappings in them
+            found = _projected_problems.__wrapped__(source)
+            break
     else:
         found = _projected_problems(source)
     if found:
