@@ -8,7 +8,7 @@ has (`handlers.tables`), and who makes resources at run time (`custom`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -96,6 +96,11 @@ class Catalog:
             if registry.cache.prefix not in seen and registry.cache.is_loaded:
                 seen.add(registry.cache.prefix)
                 yield group, plural, registry.cache.size
+
+    def deprecated(self, asked: Iterable[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:
+        """Which of these (group, version, plural, subresource) are served and deprecated."""
+        found = ((each, self._resources.get(each[:3])) for each in asked)
+        return [each for each, resource in found if resource is not None and resource.deprecated]
 
     def watch_events(self) -> Iterator[tuple[tuple[str, str, str], int]]:
         """How many events each resource's watchers were sent, by group, version and plural."""

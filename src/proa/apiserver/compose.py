@@ -59,7 +59,7 @@ from proa.apiserver.identity import (
 from proa.apiserver.inprocess import InProcessClient, LocalRequest
 from proa.apiserver.limiting import Limiter, RequestLimits
 from proa.apiserver.metadata import Document
-from proa.apiserver.metrics import RequestMetrics, statistic_samples, storage_samples
+from proa.apiserver.metrics import RequestMetrics, deprecation_samples, statistic_samples, storage_samples
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
@@ -129,6 +129,7 @@ class ApiServer:
         self._limiter = Limiter(config.limits, self.metrics)
         self._dispatcher = Dispatcher(self.access, self.metrics, self._limiter.turns)
         self._http = HttpServer(self._dispatcher)
+        self.elsewhere = self._http.elsewhere
         self._deadlines = self._dispatcher.deadlines = Deadlines(config.limits.seconds, self._http.handling)
         self._chain = Chain()
         self.catalog = Catalog(config.store, self._dispatcher, self._chain, config.clock, config.random)
@@ -369,6 +370,7 @@ class ApiServer:
         self.families.computed(build_samples)
         self.families.computed(self.aggregator.samples)
         self.families.computed(self.metrics.samples)
+        self.families.computed(lambda: deprecation_samples(self.catalog.deprecated(self.metrics.requested())))
         self.families.computed(self._limiter.samples)
         self.families.computed(self.access.samples)
         self.families.computed(lambda: storage_samples(self.catalog.counts(), self.catalog.watch_events()))

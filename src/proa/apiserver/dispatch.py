@@ -133,7 +133,10 @@ class Dispatcher(Routes):
                 series = self._metrics.series(info)
             return failure
         finally:
-            series.observe(code, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            series.observe(code, seconds)
+            if request.elsewhere:
+                series.excuse(seconds, request.elsewhere)
 
     async def local(self, request: Request) -> Response:
         """Answer a caller within the process, whose `user` is set. Raises StatusError."""
@@ -190,7 +193,11 @@ class Dispatcher(Routes):
                 return await lane.handle(request)
             finally:
                 level.give(width)
-        ticket = await self._turns.wait(lane.flow, width)
+        began = time.perf_counter()
+        try:
+            ticket = await self._turns.wait(lane.flow, width)
+        finally:
+            request.elsewhere += time.perf_counter() - began
         series.started += 1
         try:
             return await lane.handle(request)

@@ -14,6 +14,8 @@ from proa.base.metrics import HistogramSamples, Samples
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
             30.0, 45.0, 60.0)  # fmt: skip
+_OWN_BUCKETS = (0.05, *_BUCKETS[3:])
+"""Upstream's of what the server itself took."""
 _VERBS = {"create": "POST", "update": "PUT"}
 _READING = frozenset({"get", "list", "watch"})
 _LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component")
@@ -27,7 +29,10 @@ Flow = tuple[str, str]
 class Series:
     """What was answered to requests that are alike. started: how many have had their turn."""
 
-    __slots__ = ("codes", "dry_run", "flow", "labels", "latencies", "long_running", "reading", "seconds", "started")
+    __slots__ = (
+        "codes", "dry_run", "elsewhere", "flow", "labels", "latencies", "long_running", "moved", "reading", "seconds",
+        "started",
+    )  # fmt: skip
 
     def __init__(self, labels: tuple[str, ...], dry_run: str, flow: Flow, reading: bool) -> None:
         self.labels = labels
@@ -38,6 +43,8 @@ class Series:
         self.codes: dict[int, int] = {}
         self.latencies = [0] * (len(_BUCKETS) + 1)
         self.seconds = 0.0
+        self.moved = [0] * (len(_BUCKETS) + 1)
+        self.elsewhere = 0.0
         self.long_running = 0
 
     def observe(self, code: int, seconds: float) -> None:
@@ -46,6 +53,18 @@ class Series:
         codes[code] = codes.get(code, 0) + 1
         self.latencies[bisect_left(_BUCKETS, seconds)] += 1
         self.seconds += seconds
+
+    def excuse(self, seconds: float, elsewhere: float) -> None:
+        """Of one that was observed with `seconds`, so many were spent on waiting for webhooks or its turn."""
+        own = max(0.0, seconds - elsewhere)
+        self.moved[bisect_left(_BUCKETS, seconds)] -= 1
+        self.moved[bisect_left(_BUCKETS, own)] += 1
+        self.elsewhere += seconds - own
+
+    def own(self) -> tuple[list[int], float]:
+        """Latencies by `_OWN_BUCKETS` and their sum, without what was spent on waiting for others."""
+        numbers = [count + moved for count, moved in zip(self.latencies, self.moved, strict=True)]
+        return [sum(numbers[:3]), *numbers[3:]], self.seconds - self.elsewhere
 
     def end(self) -> None:
         """A long-running one has ended."""
@@ -62,6 +81,8 @@ class Series:
             self.codes[code] = self.codes.get(code, 0) + count
         self.latencies = [mine + its for mine, its in zip(self.latencies, other.latencies, strict=True)]
         self.seconds += other.seconds
+        self.moved = [mine + its for mine, its in zip(self.moved, other.moved, strict=True)]
+        self.elsewhere += other.elsewhere
         self.long_running += other.long_running
 
 
@@ -90,6 +111,10 @@ class RequestMetrics:
                 found[each.flow] = started + each.started, running + each.running
         return found
 
+    def requested(self) -> set[tuple[str, str, str, str]]:
+        """Group, version, resource and subresource of all that was asked for by who may."""
+        return {each.labels[1:5] for each in self._series.values() if each.flow[0] and each.codes and each.labels[3]}  # type: ignore[misc]
+
     def terminated(self, info: RequestInfo, code: int) -> None:
         """Count a request that the server gave up, before or while it was answered."""
         key = _labels(info), code
@@ -115,6 +140,13 @@ class RequestMetrics:
             (*_LABELS, "dry_run"),
             _BUCKETS,
             (((*each.labels, each.dry_run), each.latencies, each.seconds) for each in series),
+        )
+        yield HistogramSamples(
+            "apiserver_request_sli_duration_seconds",
+            "Seconds from the request to the answer, less those of waiting for webhooks and for its turn.",
+            _LABELS,
+            _OWN_BUCKETS,
+            ((each.labels, *each.own()) for each in series if not each.dry_run),
         )
         yield Samples(
             "apiserver_request_terminations_total",
@@ -170,6 +202,17 @@ def storage_samples(
         "gauge",
         ("group", "resource"),
         (((group, plural), count) for group, plural, count in found),
+    )
+
+
+def deprecation_samples(asked: Iterable[tuple[str, str, str, str]]) -> Iterator[Samples]:
+    """Deprecated API that somebody uses. asked: group, version, resource, subresource. None of it has a date to go."""
+    yield Samples(
+        "apiserver_requested_deprecated_apis",
+        "Deprecated API that was asked for, always 1.",
+        "gauge",
+        ("group", "version", "resource", "subresource", "removed_release"),
+        [((*each, ""), 1) for each in sorted(asked)],
     )
 
 

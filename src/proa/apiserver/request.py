@@ -66,6 +66,7 @@ class Request:
         "_query",
         "connection",
         "deadline",
+        "elsewhere",
         "headers",
         "info",
         "marks",
@@ -94,6 +95,8 @@ class Request:
         self.connection = connection
         self.deadline = 0.0
         """When it is given up, by time.perf_counter; 0: never."""
+        self.elsewhere = 0.0
+        """Seconds of it that others took: webhooks, and those whose turn came before."""
         self.overdue = False
         self.task = task
         """Who handles it."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from aiohttp.web_protocol import RequestHandler
@@ -96,6 +98,18 @@ class HttpServer:
             request: Any = each._current_request
             if isinstance(request, Request):
                 yield request
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """What the request that the current task handles waits for in the block is not the server's own doing."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds, task = time.perf_counter() - began, asyncio.current_task()
+            for each in self.handling():
+                if each.task is task:
+                    each.elsewhere += seconds
 
     def statistics(self) -> dict[str, int]:
         if self._http is None:

@@ -340,6 +340,22 @@ async def test_metrics_count_requests(http: aiohttp.ClientSession) -> None:
     assert values["apiserver_request_duration_seconds_count"] == 1
 
 
+async def test_metrics_name_the_deprecated_api_that_is_used(http: aiohttp.ClientSession) -> None:
+    for path in (MAPS, "/api/v1/endpoints"):
+        async with http.get(path) as answer:
+            assert answer.status == 200
+    async with http.get("/metrics") as answer:
+        text = await answer.text()
+    (found,) = [
+        each for each in text_string_to_metric_families(text) if each.name == "apiserver_requested_deprecated_apis"
+    ]
+    (sample,) = found.samples
+    assert sample.value == 1
+    assert sample.labels == {
+        "group": "", "version": "v1", "resource": "endpoints", "subresource": "", "removed_release": ""
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [

@@ -69,7 +69,8 @@ class MutatingWebhooks:
             documents = await webhooks.documents(concern, attributes)
             if documents is None or (attributes.round and hook.uid not in rounds.due):
                 continue
-            answer = await webhooks.ask(concern, attributes, documents)
+            with webhooks.server.elsewhere():
+                answer = await webhooks.ask(concern, attributes, documents)
             changed = answer is not None and await mutation.apply(answer.patch, hook.name, documents, attributes)
             mutation.annotate(concern, attributes, answer, changed=changed)
             if changed:

@@ -46,11 +46,12 @@ class ValidatingWebhooks:
             except StatusError as refusal:
                 refusals.append(refusal)
 
-        if len(asked) == 1:
-            await ask(*asked[0])
-        elif asked:
-            async with asyncio.TaskGroup() as group:
-                for each in asked:
-                    group.create_task(ask(*each))
+        with webhooks.server.elsewhere():
+            if len(asked) == 1:
+                await ask(*asked[0])
+            elif asked:
+                async with asyncio.TaskGroup() as group:
+                    for each in asked:
+                        group.create_task(ask(*each))
         if refusals:
             raise refusals[0]

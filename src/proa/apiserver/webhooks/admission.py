@@ -7,7 +7,8 @@ What mutating and validating webhooks share. Not here: in which order they are a
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -42,6 +43,8 @@ class Server(Protocol):
 
     webhooks: WebhookClient
 
+    @property
+    def elsewhere(self) -> Callable[[], AbstractContextManager[None]]: ...
     def resources(self) -> tuple[Resource[Any], ...]: ...
     def registry(self, resource: Resource[Any]) -> Registry: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,6 +88,25 @@ async def eventually(look: Callable[[], Awaitable[Any]]) -> Any:
             return found
         await asyncio.sleep(0.01)
     raise AssertionError("never")
+
+
+async def test_what_is_done_elsewhere_is_no_time_of_the_servers(served: Served) -> None:
+    async def ask_somebody(request: Request) -> Response:
+        with served.server.elsewhere():
+            await served.gate.wait()
+        return text_reply("done")
+
+    served.server._dispatcher.serve_path("/asks", ask_somebody)
+    asking = asyncio.create_task(served.get("/asks"))
+    await served.get("/healthz")
+    served.gate.set()
+    assert (await asking)[0] == 200
+    _, text, _ = await served.get("/metrics")
+    whole, own = (
+        float(re.search(rf'^apiserver_request_{which}_seconds_sum{{.*verb="GET".*}} (.+)$', text, re.MULTILINE)[1])  # type: ignore[index]
+        for which in ("duration", "sli_duration")
+    )
+    assert 0 < own < whole
 
 
 @asynccontextmanager
