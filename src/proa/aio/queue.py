@@ -13,10 +13,13 @@ from typing import Generic, TypeVar
 
 from proa.aio.backoff import Backoff
 from proa.base.errors import ProaError
+from proa.base.metrics import Histogram
 
 K = TypeVar("K", bound=Hashable)
 
 RETRY = Backoff(base=0.005, factor=2.0, cap=1000.0)
+# Seconds, upstream's.
+BUCKETS = (1e-08, 1e-07, 1e-06, 1e-05, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 
 
 class QueueShutDownError(ProaError):
@@ -27,15 +30,17 @@ class KeyedQueue(Generic[K]):
     """A first-in first-out queue of keys with coalescing.
 
     `get()` hands a key out and marks it in progress; `done(key)` must follow. A key added while queued is the same
-    one; a key added while in progress is queued again once, after its `done`.
+    one; a key added while in progress is queued again once, after its `done`. waits: seconds from the first add of a
+    key to its `get`; works: from there to its `done`.
     """
 
     def __init__(self, name: str = "", *, retry: Backoff = RETRY) -> None:
         self.name = name
         self._retry = retry
         self._ready: deque[K] = deque()
-        self._dirty: set[K] = set()  # must be worked on: queued, or in progress and added again
-        self._in_progress: set[K] = set()
+        # Both with the time of the loop since when. Dirty must be worked on: queued, or in progress and added again.
+        self._dirty: dict[K, float] = {}
+        self._in_progress: dict[K, float] = {}
         self._delayed: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
@@ -44,6 +49,8 @@ class KeyedQueue(Generic[K]):
         self._adds = 0
         self._coalesced = 0
         self._retries = 0
+        self.waits = Histogram(BUCKETS)
+        self.works = Histogram(BUCKETS)
 
     def __len__(self) -> int:
         """Keys ready to be handed out."""
@@ -57,7 +64,7 @@ class KeyedQueue(Generic[K]):
         if key in self._dirty:
             self._coalesced += 1
             return
-        self._dirty.add(key)
+        self._dirty[key] = asyncio.get_running_loop().time()
         if key not in self._in_progress:
             self._ready.append(key)
             self._wake_getter()
@@ -111,13 +118,13 @@ class KeyedQueue(Generic[K]):
                     self._getters.remove(getter)
                 raise
         key = self._ready.popleft()
-        self._dirty.discard(key)
-        self._in_progress.add(key)
+        self._in_progress[key] = now = asyncio.get_running_loop().time()
+        self.waits.observe(now - self._dirty.pop(key))
         return key
 
     def done(self, key: K) -> None:
         """Work on `key`, handed out by `get`, is over."""
-        self._in_progress.remove(key)
+        self.works.observe(asyncio.get_running_loop().time() - self._in_progress.pop(key))
         if key in self._dirty:
             self._ready.append(key)
             self._wake_getter()
@@ -142,6 +149,11 @@ class KeyedQueue(Generic[K]):
             drained = asyncio.get_running_loop().create_future()
             self._drained.append(drained)
             await drained
+
+    def unfinished(self) -> list[float]:
+        """For how many seconds each key that is in progress has been."""
+        now = asyncio.get_running_loop().time()
+        return [now - since for since in self._in_progress.values()]
 
     def statistics(self) -> dict[str, int]:
         return {

@@ -42,7 +42,7 @@ from proa.cluster.guards import make as make_guards
 from proa.cluster.paths import ClusterPaths
 from proa.cluster.settings import Settings
 from proa.control.controller import Context
-from proa.control.metrics import queue_samples
+from proa.control.metrics import duration_samples, queue_samples
 from proa.dns.service import cluster_service
 from proa.machinery.status import StatusError, is_not_found
 from proa.pki.certificates import KeyPair
@@ -262,6 +262,7 @@ async def start_control(
     await manager.start()
     stack.push_async_callback(manager.close)
     server.families.computed(lambda: queue_samples(manager.statistics()["controllers"]))
+    server.families.computed(lambda: duration_samples(manager.queues()))
     await _ensure_dns_service(server, settings)
     report("controllers-ready", {})
     # numpy comes with the scheduler: nothing else should wait for its import.

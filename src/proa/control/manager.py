@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from proa.aio.clock import Clock, SystemClock
+from proa.aio.queue import KeyedQueue
 from proa.aio.tasks import TaskScope
 from proa.client.events import Events
 from proa.client.informer import Informers
@@ -71,6 +72,10 @@ class ControllerManager:
     def story(self, controller: str, key: str) -> Sequence[Chapter]:
         """The recent reconciles of `key` by the controller of this name."""
         return self._runners[controller].story(key)
+
+    def queues(self) -> Mapping[str, KeyedQueue[str]]:
+        """The queue of each controller by its name."""
+        return {name: runner.controller.queue for name, runner in self._runners.items()}
 
     def statistics(self) -> dict[str, Any]:
         return {
