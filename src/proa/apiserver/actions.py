@@ -87,8 +87,7 @@ class PodActions:
         def bound(pod: Document) -> Document:
             spec, held = pod["spec"], pod["metadata"]
             if meta.get("uid") and meta["uid"] != held["uid"]:
-                why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {held['uid']}"
-                raise failures.conflict(pods.resource, name, why)
+                raise failures.other_uid(pods.resource, name, meta["uid"], held["uid"])
             if "deletionTimestamp" in held:
                 why = f"pod {name} is being deleted, cannot be assigned to a host"
                 raise failures.conflict(pods.resource, name, why)

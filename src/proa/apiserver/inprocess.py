@@ -20,6 +20,7 @@ from proa.apiserver.metadata import Document
 from proa.apiserver.options import ReadOptions, WatchOptions, WriteOptions
 from proa.apiserver.parts import Part, part_of
 from proa.apiserver.registry import Registry
+from proa.apiserver.replacing import replace
 from proa.apiserver.reply import JSON
 from proa.apiserver.request import BODY_LIMIT, Request
 from proa.apiserver.requestinfo import RequestInfo
@@ -139,8 +140,12 @@ class InProcessClient:
         metadata = document.get("metadata") or {}
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         registry = await self._allowed("update", resource, namespace, name, subresource)
-        writer = _writer(registry, subresource)
-        item = await writer.update(namespace, name, document, self._options(dry_run), subresource)
+        options = self._options(dry_run)
+        if subresource or not resource.creates_on_update:
+            item = await _writer(registry, subresource).update(namespace, name, document, options, subresource)
+        else:
+            create = partial(self._allowed, "create", resource, namespace, name)
+            item, _ = await replace(registry, namespace, name, document, options, may_create=create)
         return cast(T, item.object)
 
     async def patch(

@@ -96,9 +96,7 @@ def guard_update(resource: Resource[Any], document: Document, old: Mapping[str, 
     match_namespace(resource, metadata, kept.get("namespace", ""))
     uid = metadata.get("uid")
     if uid and uid != kept.get("uid"):
-        raise failures.conflict(
-            resource, name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {kept.get('uid')}"
-        )
+        raise failures.other_uid(resource, name, uid, kept.get("uid", ""))
     metadata.pop("selfLink", None)
     for field in _GUARDED:
         if field in kept:

@@ -74,7 +74,8 @@ class Client(Protocol):
         """The namespace is the object's own."""
 
     async def update(self, resource: Resource[T], obj: T, *, subresource: str = "", dry_run: bool = False) -> T:
-        """Replace, guarded by the object's resourceVersion. `subresource='status'` writes only the status."""
+        """Replace, guarded by the object's resourceVersion. `subresource='status'` writes only the status. What is not
+        there is made, where the resource `creates_on_update` and the object names no uid."""
 
     async def patch(
         self,

@@ -64,6 +64,8 @@ class Strategy(Protocol):
     The base class `DefaultStrategy` in `proa.machinery.strategy` does nothing, a subclass overrides what differs.
     """
 
+    @property
+    def creates_on_update(self) -> bool: ...
     def default(self, document: dict[str, Any]) -> None: ...
     def prepare_for_create(self, document: dict[str, Any]) -> None: ...
     def prepare_for_update(self, document: dict[str, Any], old: Mapping[str, Any]) -> None: ...
@@ -126,6 +128,11 @@ class Resource(msgspec.Struct, Generic[T], frozen=True, eq=False, dict=True):
     @property
     def list_kind(self) -> str:
         return self.list_kind_name or (self.list_type.__name__ if self.list_type is not None else self.kind + "List")
+
+    @property
+    def creates_on_update(self) -> bool:
+        """Whether replacing an object that is not there makes it."""
+        return self.strategy is not None and self.strategy.creates_on_update
 
     @property
     def custom(self) -> bool:

@@ -179,6 +179,11 @@ def conflict(resource: Qualified, name: str, why: str = MODIFIED) -> StatusError
     return _failure(409, "Conflict", message, _about(resource, name))
 
 
+def other_uid(resource: Qualified, name: str, said: str, found: str) -> StatusError:
+    """409: the write is meant for another object of this name. found: '' where there is none."""
+    return conflict(resource, name, f"Precondition failed: UID in precondition: {said}, UID in object meta: {found}")
+
+
 def apply_conflict(causes: Iterable[StatusCause], message: str) -> StatusError:
     """409 of server-side apply: another manager owns fields (causes: reason FieldManagerConflict, message, field)."""
     return _failure(409, "Conflict", message, StatusDetails(causes=tuple(causes)))

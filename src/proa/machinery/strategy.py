@@ -19,6 +19,9 @@ class DefaultStrategy:
     unconditional_update: ClassVar[bool] = True
     """Whether an update need not say which version it replaces."""
 
+    creates_on_update: ClassVar[bool] = False
+    """Whether replacing an object that is not there makes it."""
+
     orphans_dependents: ClassVar[bool] = False
     """Whether a delete that says nothing of what it owns leaves that behind, as the first clients expected."""
 

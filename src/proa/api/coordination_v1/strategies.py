@@ -14,6 +14,7 @@ _STRATEGIES = ("OldestEmulationVersion",)
 
 
 class LeaseStrategy(DefaultStrategy):
+    creates_on_update = True
     unconditional_update = False
 
     def validate(self, new: Lease, errors: ErrorList) -> None:

@@ -12,6 +12,8 @@ from proa.machinery.strategy import DefaultStrategy
 
 
 class EndpointsStrategy(DefaultStrategy):
+    creates_on_update = True
+
     def validate_create(self, new: Endpoints, errors: ErrorList) -> None:
         _validate(new, errors)
 

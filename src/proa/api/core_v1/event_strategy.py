@@ -17,6 +17,8 @@ _MAX_MESSAGE = 1024
 
 
 class EventStrategy(DefaultStrategy):
+    creates_on_update = True
+
     def validate(self, new: Event, errors: ErrorList) -> None:
         validate_event(new, errors, reporter="reportingComponent")
 

@@ -63,6 +63,8 @@ class ResourceQuotaStrategy(DefaultStrategy):
 
 
 class LimitRangeStrategy(DefaultStrategy):
+    creates_on_update = True
+
     def default(self, document: Document) -> None:
         """What a container may have at most is what it gets; what it gets at most, or must have at least, it asks for."""
         for item in (document.get("spec") or {}).get("limits") or ():

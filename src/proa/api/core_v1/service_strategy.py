@@ -26,6 +26,8 @@ _EXTERNAL_TYPES = ("NodePort", "LoadBalancer")
 
 
 class ServiceStrategy(DefaultStrategy):
+    creates_on_update = True
+
     def default(self, document: Document) -> None:
         spec = document.get("spec")
         if spec is None:

@@ -22,6 +22,8 @@ _NAMED = {"reportingController": "reportingComponent"}
 
 
 class EventStrategy(DefaultStrategy):
+    creates_on_update = True
+
     def validate(self, new: Event, errors: ErrorList) -> None:
         validate_event(_core(new), errors, reporter="reportingController")
 

@@ -16,6 +16,7 @@ _HANDLER = Path("handler")
 
 
 class RuntimeClassStrategy(DefaultStrategy):
+    creates_on_update = True
     unconditional_update = False
 
     def validate(self, new: RuntimeClass, errors: ErrorList) -> None:

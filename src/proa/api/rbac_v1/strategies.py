@@ -19,6 +19,8 @@ _SELECTORS = Path("aggregationRule", "clusterRoleSelectors")
 class RoleStrategy(DefaultStrategy):
     """`namespaced`: a Role may not name non-resource URLs."""
 
+    creates_on_update = True
+
     def __init__(self, *, namespaced: bool) -> None:
         self._namespaced = namespaced
 
@@ -59,6 +61,8 @@ class RoleStrategy(DefaultStrategy):
 
 class BindingStrategy(DefaultStrategy):
     """role_kinds: what may be bound. A binding in a namespace need not say whose namespace an account is in."""
+
+    creates_on_update = True
 
     def __init__(self, *, role_kinds: tuple[str, ...]) -> None:
         self._role_kinds = role_kinds

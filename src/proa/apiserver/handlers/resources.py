@@ -29,6 +29,7 @@ from proa.apiserver.options import (
 )
 from proa.apiserver.parts import Part
 from proa.apiserver.registry import Registry
+from proa.apiserver.replacing import replace
 from proa.apiserver.reply import GZIP_FROM, Reply, Stream, compressed, warning_headers
 from proa.apiserver.representation import Line, Representation, answer
 from proa.apiserver.request import Request, Response
@@ -128,8 +129,13 @@ class ResourceHandlers:
         document, raw = await self._body(request)
         options = write_options(request, raw, "UpdateOptions")
         match_name(name_of(document), info.name)
-        item = await self._registry.update(info.namespace, info.name, document, options, info.subresource)
-        return self._written(request, item, options)
+        registry = self._registry
+        if info.subresource or not registry.resource.creates_on_update:
+            item = await registry.update(info.namespace, info.name, document, options, info.subresource)
+            return self._written(request, item, options)
+        create = partial(self._may, request.user, info._replace(verb="create"))
+        item, created = await replace(registry, info.namespace, info.name, document, options, may_create=create)
+        return self._written(request, item, options, 201 if created else 200)
 
     async def patch(self, request: Request) -> Response:
         info, registry = request.info, self._registry

@@ -5,7 +5,7 @@ Not here: what a patch says (`patching`), and what an update may touch (`writing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -57,9 +57,19 @@ class Changer:
         self._now = now
 
     async def update(
-        self, namespace: str, name: str, document: Document, options: WriteOptions, subresource: str = ""
+        self,
+        namespace: str,
+        name: str,
+        document: Document,
+        options: WriteOptions,
+        subresource: str = "",
+        *,
+        create: Callable[[Document], Awaitable[Item]] | None = None,
     ) -> Item:
-        """Replace an object (or with 'status' its status), guarded by the document's resourceVersion if it has one."""
+        """Replace an object (or with 'status' its status), guarded by the document's resourceVersion if it has one.
+
+        create: makes an object that is not there of the document, which it owns; None where that is a 404.
+        """
         self._prepare.decoded(document, options)
         copy = msgspec.json.encode(document)
         first = [document]
@@ -71,7 +81,18 @@ class Changer:
             self._prepare.check_conditional(document, name)  # what is not there is told first
             return first.pop()
 
-        return await self.change(namespace, name, replace, options, subresource)
+        for _ in range(_TRIES):
+            try:
+                return await self.change(namespace, name, replace, options, subresource)
+            except failures.StatusError as error:
+                if create is None or error.status != failures.not_found(self._resource, name).status:
+                    raise  # a plugin may say not found, too, of something else
+            try:
+                return await create(msgspec.json.decode(copy))
+            except failures.StatusError as error:
+                if not failures.is_already_exists(error):
+                    raise
+        raise failures.server_timeout(self._resource, "update")
 
     async def patch(
         self, namespace: str, name: str, patch: Change, options: WriteOptions, subresource: str = ""
