@@ -26,6 +26,7 @@ from proa.apiserver.requestinfo import RequestInfo
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.protocol import Store
+from proa.store.timing import Timings
 from proa.store.watchcache import WatchCache
 
 _Identity = tuple[str, str, str]
@@ -91,11 +92,20 @@ class Catalog:
 
     def counts(self) -> Iterator[tuple[str, str, int]]:
         """Group, plural and number of objects of every resource that is stored and loaded."""
+        for group, plural, cache in self._loaded():
+            yield group, plural, cache.size
+
+    def timings(self) -> Iterator[tuple[str, str, Timings]]:
+        """Group, plural and how long the store took of the same."""
+        for group, plural, cache in self._loaded():
+            yield group, plural, cache.timings
+
+    def _loaded(self) -> Iterator[tuple[str, str, WatchCache]]:
         seen: set[str] = set()
         for (group, _, plural), registry in self._registries.items():
             if registry.cache.prefix not in seen and registry.cache.is_loaded:
                 seen.add(registry.cache.prefix)
-                yield group, plural, registry.cache.size
+                yield group, plural, registry.cache
 
     def deprecated(self, asked: Iterable[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:
         """Which of these (group, version, plural, subresource) are served and deprecated."""

@@ -5,6 +5,7 @@ Parts add their own checks. Not here: HTTP (`handlers.health`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 Check = Callable[[], Awaitable[str]]
@@ -19,41 +20,48 @@ class Checks:
 
     def __init__(self) -> None:
         self._live: dict[str, Check] = {}
-        self._ready: dict[str, Check] = {}
+        self._all: dict[str, Check] = {}
 
     def live(self, name: str, check: Check) -> None:
         """A check of all probes."""
-        self._live[name] = check
+        self._live[name] = self._all[name] = check
 
     def ready(self, name: str, check: Check) -> None:
         """A check of readyz alone."""
-        self._ready[name] = check
-
-    def once(self, name: str, missing: Callable[[], str]) -> None:
-        """A check of readyz that holds for ever once it has held. missing: '' or what is not there yet."""
-        seen = False
-
-        async def check() -> str:
-            nonlocal seen
-            what = "" if seen else missing()
-            seen = not what
-            return what
-
-        self._ready[name] = check
+        self._all[name] = check
 
     def hook(self, name: str, done: Callable[[], bool]) -> None:
-        """Something that is done after the start; readyz waits for it."""
-        self.once(f"{HOOK}{name}", lambda: "" if done() else "not finished")
+        """Something that is done after the start; all probes wait for it."""
+        self.live(f"{HOOK}{name}", once(lambda: "" if done() else "not finished"))
+
+    def step(self, name: str) -> Callable[[], None]:
+        """The same; call what this gives when it is done."""
+        done = asyncio.Event()
+        self.hook(name, done.is_set)
+        return done.set
 
     def of(self, probe: str) -> Mapping[str, Check]:
         """The checks of `healthz`, `livez` or `readyz` by name."""
         if probe != "readyz":
             return self._live
         last = "shutdown"
-        found = {**self._live, **self._ready}
+        found = dict(self._all)
         if last in found:
             found[last] = found.pop(last)
         return found
+
+
+def once(missing: Callable[[], str]) -> Check:
+    """A check that holds for ever once it has held. missing: '' or what is not there yet."""
+    seen = False
+
+    async def check() -> str:
+        nonlocal seen
+        what = "" if seen else missing()
+        seen = not what
+        return what
+
+    return check
 
 
 async def well() -> str:

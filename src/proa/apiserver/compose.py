@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -36,7 +36,7 @@ from proa.apiserver.bootstrap import (
     ensure_service_cidr,
 )
 from proa.apiserver.catalog import Catalog
-from proa.apiserver.checks import PROBES, Checks, well
+from proa.apiserver.checks import PROBES, Checks, once, well
 from proa.apiserver.conversion import View
 from proa.apiserver.deadlines import Deadlines
 from proa.apiserver.dispatch import Dispatcher, Handle
@@ -59,7 +59,13 @@ from proa.apiserver.identity import (
 from proa.apiserver.inprocess import InProcessClient, LocalRequest
 from proa.apiserver.limiting import Limiter, RequestLimits
 from proa.apiserver.metadata import Document
-from proa.apiserver.metrics import RequestMetrics, deprecation_samples, statistic_samples, storage_samples
+from proa.apiserver.metrics import (
+    RequestMetrics,
+    deprecation_samples,
+    statistic_samples,
+    storage_samples,
+    store_samples,
+)
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.proxying.reverse import ReverseProxy
 from proa.apiserver.registry import Registry
@@ -149,14 +155,19 @@ class ApiServer:
         await self.catalog.load()
         client = self.client_for(LOOPBACK)
         wanted: list[Awaitable[None]] = []
+        done: list[Callable[[], None]] = []
         if NAMESPACES in self._builtin:
+            done.append(self.checks.step("start-system-namespaces-controller"))
             wanted.append(ensure_namespaces(client))
         if PRIORITY_CLASSES in self._builtin:
+            done.append(self.checks.step("scheduling/bootstrap-system-priority-classes"))
             wanted.append(ensure_priority_classes(client))
         if SERVICE_CIDRS in self._builtin:
             now = format_time(self.config.clock.now())
             wanted.append(ensure_service_cidr(client, self.config.service_cidr, now))
         await asyncio.gather(*wanted)
+        for each in done:
+            each()
         if SERVICES in self._builtin:
             records = AddressRecords(self.client_for(LOOPBACK, "kube-apiserver"), self.registry(IP_ADDRESSES))
             await self.allocator.load(self.registry(SERVICES), records)
@@ -210,11 +221,14 @@ class ApiServer:
         """
         await self.aggregator.start(context, authority, front_proxy)
         await self._limiter.start(context)
+        repairing = self.checks.step("start-service-ip-repair-controllers")
         await self._addresses.start(context, self.client_for(LOOPBACK, "kube-apiserver"))
-        self.checks.once("informer-sync", lambda: ", ".join(context.informers.behind()))
-        self.checks.hook("priority-and-fairness-config-consumer", self._limiter.is_synced)
+        repairing()
+        self.checks.ready("informer-sync", once(lambda: ", ".join(context.informers.behind())))
+        for each in ("producer", "consumer"):  # one part is both
+            self.checks.hook(f"priority-and-fairness-config-{each}", self._limiter.is_synced)
         self.checks.hook("apiservice-registration-controller", lambda: not self.aggregator.missing())
-        self.checks.once("autoregister-completion", lambda: " ".join(self.aggregator.missing()))
+        self.checks.live("autoregister-completion", once(lambda: " ".join(self.aggregator.missing())))
 
     async def publish(self) -> None:
         """Say in the API where it is served, and be ready; enough where everybody is in this process."""
@@ -374,6 +388,7 @@ class ApiServer:
         self.families.computed(self._limiter.samples)
         self.families.computed(self.access.samples)
         self.families.computed(lambda: storage_samples(self.catalog.counts(), self.catalog.watch_events()))
+        self.families.computed(lambda: store_samples(self.catalog.timings()))
         self.families.computed(lambda: statistic_samples(self.statistics()))
         zpages = ZPages(lambda: self._dispatcher.paths, self.config.flags)
         serve("/statusz", zpages.statusz)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from proa.apiserver.requestinfo import RequestInfo
 from proa.base.metrics import HistogramSamples, Samples
+from proa.store.timing import BUCKETS, Timings
 
 _BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
             30.0, 45.0, 60.0)  # fmt: skip
@@ -203,6 +204,20 @@ def storage_samples(
         ("group", "resource"),
         (((group, plural), count) for group, plural, count in found),
     )
+
+
+def store_samples(timings: Iterable[tuple[str, str, Timings]]) -> Iterator[Samples | HistogramSamples]:
+    """How long the store took, whichever it is, under the names dashboards know. timings: group, resource, theirs."""
+    found = [((operation, group, plural), took, each.errors.get(operation, 0))
+             for group, plural, each in timings for operation, took in each.seconds.items()]  # fmt: skip
+    labels = ("operation", "group", "resource")
+    shown = [(values, took.counts, took.sum) for values, took, _ in found]
+    help = "Seconds from asking the store to its answer, for a write until it is durable."
+    yield HistogramSamples("etcd_request_duration_seconds", help, labels, BUCKETS, shown)
+    rows = [(values, float(sum(took.counts))) for values, took, _ in found]
+    yield Samples("etcd_requests_total", "Requests to the store.", "counter", labels, rows)
+    errors = [(values, count) for values, _, count in found if count]
+    yield Samples("etcd_request_errors_total", "Requests to the store that failed.", "counter", labels, errors)
 
 
 def deprecation_samples(asked: Iterable[tuple[str, str, str, str]]) -> Iterator[Samples]:

@@ -214,7 +214,9 @@ async def start_api(
         audiences=guards.audiences,
     )
     await informers.start()
+    roles = server.checks.step("rbac/bootstrap-roles")
     await ensure_default_policy(loopback)
+    roles()
     await guards.synced()
     custom = CustomResources(
         server,
@@ -223,7 +225,9 @@ async def start_api(
         clock,
         converter_of=partial(converter_of, server.webhooks, random),
     )
+    definitions = server.checks.step("crd-informer-synced")
     await custom.start()
+    definitions()
     stack.push_async_callback(custom.close)
     context = Context(server.client_for(LOOPBACK, "kube-aggregator"), informers, Events(loopback, clock), clock)
     await server.attend(context, trust.root_ca, trust.front_proxy)

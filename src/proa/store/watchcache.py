@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from itertools import count
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from proa.store.keyspace import Keyspace
 from proa.store.protocol import Change, CompactedError, Conflict, Entry, FutureRevisionError, Page, Progress, Store
 from proa.store.splice import served
 from proa.store.subscription import Subscription
+from proa.store.timing import Timings
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,8 @@ class WatchCache:
         self._order = count()
         self._loads = 0
         self._subscribed = 0
+        self.timings = Timings()
+        """How long the store took, by what was asked of it."""
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -174,7 +178,7 @@ class WatchCache:
             undo = {event.key: event.previous for event in reversed(self._history.after(revision, prefix))}
             items, remaining = self._items.page(prefix, after, limit, undo)
             return ItemPage(items, revision, remaining)
-        page = await self._store.range(prefix, after=after, limit=limit, revision=revision)
+        page = await self._listed(prefix, after=after, limit=limit, revision=revision)
         return ItemPage([Item.of(entry, self._codec) for entry in page.entries], page.revision, page.remaining)
 
     def subscribe(self, prefix: str = "", revision: int = 0) -> Subscription:
@@ -198,7 +202,7 @@ class WatchCache:
         """Wait until every write acknowledged by anyone before this call is in the cache (a quorum read)."""
         self._catch_up()
         if self._feed is None:
-            await self._until((await self._store.range(self.prefix, limit=1)).revision)
+            await self._until((await self._listed(self.prefix, limit=1)).revision)
 
     async def reach(self, revision: int, *, timeout: float = 3.0) -> None:
         """Wait until the cache is at least at `revision`. Raises FutureRevisionError after `timeout` seconds."""
@@ -227,7 +231,7 @@ class WatchCache:
         self._check_key(key)
         if decoded is not None:
             self._held[key] = (value, decoded, views)
-        return await self._written(key, self._store.create(key, value, ttl=ttl))
+        return await self._written(key, "create", self._store.create(key, value, ttl=ttl))
 
     async def update(
         self,
@@ -243,11 +247,11 @@ class WatchCache:
         self._check_key(key)
         if decoded is not None:
             self._held[key] = (value, decoded, views)
-        return await self._written(key, self._store.update(key, value, revision, ttl=ttl))
+        return await self._written(key, "update", self._store.update(key, value, revision, ttl=ttl))
 
     async def delete(self, key: str, revision: int) -> int | Conflict:
         self._check_key(key)
-        return await self._written(key, self._store.delete(key, revision))
+        return await self._written(key, "delete", self._store.delete(key, revision))
 
     async def get(self, key: str) -> Entry | None:
         self._check_key(key)
@@ -288,11 +292,11 @@ class WatchCache:
     async def _load(self) -> None:
         """Take the prefix as it is now; what happened since the last load is lost to watchers, so they are cut."""
         items: dict[str, Item] = {}
-        page = await self._store.range(self.prefix, limit=_LOAD_PAGE)
+        page = await self._listed(self.prefix, limit=_LOAD_PAGE)
         items.update((entry.key, Item.of(entry, self._codec)) for entry in page.entries)
         while page.remaining:
             last = page.entries[-1].key
-            page = await self._store.range(self.prefix, after=last, limit=_LOAD_PAGE, revision=page.revision)
+            page = await self._listed(self.prefix, after=last, limit=_LOAD_PAGE, revision=page.revision)
             items.update((entry.key, Item.of(entry, self._codec)) for entry in page.entries)
         self._items.replace(items)
         self._history.restart(page.revision)
@@ -391,10 +395,16 @@ class WatchCache:
             heapq.heappush(self._waiters, (revision, next(self._order), waiter))
             await waiter
 
-    async def _written(self, key: str, write: Awaitable[int | Conflict]) -> int | Conflict:
+    async def _written(self, key: str, operation: str, write: Awaitable[int | Conflict]) -> int | Conflict:
         """Do a write, and have it in the cache. What is held for its item waits until the commit makes one."""
+        began = time.perf_counter()
         try:
-            result = await write
+            try:
+                result = await write
+            except Exception:
+                self.timings.failed(operation, began)
+                raise
+            self.timings.done(operation, began)
             self._catch_up()
             if not isinstance(result, Conflict):
                 revision = result
@@ -407,6 +417,16 @@ class WatchCache:
             return result
         finally:
             self._held.pop(key, None)
+
+    async def _listed(self, prefix: str, *, after: str = "", limit: int = 0, revision: int = 0) -> Page:
+        began = time.perf_counter()
+        try:
+            page = await self._store.range(prefix, after=after, limit=limit, revision=revision)
+        except Exception:
+            self.timings.failed("list", began)
+            raise
+        self.timings.done("list", began)
+        return page
 
     def _task_failed(self, failure: TaskFailedError) -> None:
         if self._unusable is None:

@@ -340,6 +340,22 @@ async def test_metrics_count_requests(http: aiohttp.ClientSession) -> None:
     assert values["apiserver_request_duration_seconds_count"] == 1
 
 
+async def test_metrics_tell_how_long_the_store_took(http: aiohttp.ClientSession) -> None:
+    for _ in range(2):  # the second finds the first
+        async with http.post(MAPS, json={"metadata": {"name": "timed"}}) as answer:
+            assert answer.status in (201, 409)
+    async with http.get("/metrics") as answer:
+        text = await answer.text()
+    wanted = {"operation": "create", "group": "", "resource": "configmaps"}
+    samples = [each for family in text_string_to_metric_families(text) for each in family.samples
+               if each.labels == wanted]  # fmt: skip
+    values = {each.name: each.value for each in samples}
+    assert values["etcd_request_duration_seconds_count"] == 2
+    assert 0 < values["etcd_request_duration_seconds_sum"] < 60
+    assert values["etcd_requests_total"] == 2
+    assert "etcd_request_errors_total" not in values
+
+
 async def test_metrics_name_the_deprecated_api_that_is_used(http: aiohttp.ClientSession) -> None:
     for path in (MAPS, "/api/v1/endpoints"):
         async with http.get(path) as answer:
