@@ -173,18 +173,19 @@ def fields_of(value: Any, field: Property) -> dict[str, Any]:
     return found
 
 
-def changes(old: Any, new: Any, field: Property) -> tuple[dict[str, Any], dict[str, Any]]:
+def changes(old: Any, new: Any, field: Property, *, as_stored: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
     """(added or modified, removed) members between two values of one granular field; `{}` when the same.
 
-    What Go always writes is always there: it neither comes nor goes, only what is in it does.
+    What Go always writes is always there: it neither comes nor goes, only what is in it does. as_stored: what becomes
+    empty or zero, and is not stored then, goes.
     """
     schema = field.schema
     if isinstance(new, dict):
-        return _changes(old, new, "f:", lambda name: property_of(schema, name))
+        return _changes(old, new, "f:", lambda name: property_of(schema, name), as_stored)
     assert isinstance(schema, ListSchema)
     before = {element_key(each, schema): each for each in old}
     after = {element_key(each, schema): each for each in new}
-    return _changes(before, after, "", lambda key: schema.element)
+    return _changes(before, after, "", lambda key: schema.element, as_stored)
 
 
 _Fields = Callable[[str], Property]
@@ -192,7 +193,7 @@ _Fields = Callable[[str], Property]
 
 
 def _changes(
-    before: Mapping[str, Any], after: Mapping[str, Any], prefix: str, field_of: _Fields
+    before: Mapping[str, Any], after: Mapping[str, Any], prefix: str, field_of: _Fields, as_stored: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     removed = _only_in(before, after, prefix, field_of)
     written = _only_in(after, before, prefix, field_of)
@@ -203,8 +204,12 @@ def _changes(
         if previous is value or previous == value:
             continue
         below = field_of(name)
-        if is_granular(value, below) and is_granular(previous, below):
-            inner_written, inner_removed = changes(previous, value, below)
+        if as_stored and not value and _is_left_out(below):
+            members = _newcomer(below)(previous)
+            if members is not None:
+                removed[prefix + name] = members
+        elif is_granular(value, below) and is_granular(previous, below):
+            inner_written, inner_removed = changes(previous, value, below, as_stored=as_stored)
             if inner_written:
                 written[prefix + name] = inner_written
             if inner_removed:
@@ -296,8 +301,16 @@ def _given(visit: _Visitor | None, *, left_out: bool) -> _Newcomer:
 
 
 def _is_left_out(field: Property) -> bool:
-    """Whether Go writes nothing where the list or map of a field is empty, so that nobody can own that."""
-    return bool(field.attribute) and not field.always and isinstance(field.schema, ListSchema | MapSchema)
+    """Whether Go writes nothing where a field is empty or zero, so that nobody can own that; pointers it does write."""
+    if not field.attribute or field.always:
+        return False
+    match field.schema:
+        case ListSchema() | MapSchema():
+            return True
+        case ScalarSchema():
+            return not field.nullable
+        case _:
+            return False
 
 
 @derived

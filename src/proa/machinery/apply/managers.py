@@ -153,7 +153,7 @@ def track_update(
     metadata = new.get("metadata") or {}
     if live is None:
         return _with_entries(new, [_Entry(writer, _fields_of_created(new, schema))])
-    written, removed = changes(_bare(live), _bare(new), Property("", schema))
+    written, removed = changes(_bare(live), _bare(new), Property("", schema), as_stored=True)
     if "managedFields" not in metadata:
         entries = _entries(live)
     elif any(metadata["managedFields"] or ()):

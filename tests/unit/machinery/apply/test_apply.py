@@ -6,7 +6,7 @@ import pytest
 from proa.api.apps_v1 import Deployment
 from proa.api.core_v1 import ConfigMap, Pod
 from proa.machinery.apply import APPLY, UPDATE, Writer, server_side_apply, track_update
-from proa.machinery.schema import schema_of
+from proa.machinery.schema import ObjectSchema, Property, ScalarSchema, schema_of
 from proa.machinery.status import StatusError
 
 CONFIG_MAP = schema_of(ConfigMap)
@@ -320,3 +320,52 @@ def test_nobody_owns_the_empty_lists_and_maps_that_are_not_stored() -> None:
     del live["metadata"]["labels"], live["metadata"]["annotations"]
     changed = {**live, "metadata": {**live["metadata"], "labels": {}}}
     assert track_update(live, changed, schema, updater("you"))["metadata"]["managedFields"] == [entry]
+
+
+def pod_with(**container: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", **container}]}}
+
+
+def container_of(document: dict[str, Any], manager: str) -> dict[str, Any]:
+    fields: dict[str, Any] = owners(document)[manager]["f:spec"]["f:containers"]['k:{"name":"c"}']
+    return fields
+
+
+def test_nobody_owns_the_zeros_that_are_not_stored() -> None:
+    document = pod_with(tty=False, workingDir="", stdin=True, securityContext={"privileged": False})
+    document["spec"] |= {"hostNetwork": False, "priority": 0}
+    created = track_update(None, document, POD, updater("me"))
+    assert container_of(created, "me") == {
+        ".": {},
+        "f:name": {},
+        "f:stdin": {},
+        "f:securityContext": {".": {}, "f:privileged": {}},
+    }
+    assert owners(created)["me"]["f:spec"].keys() == {"f:containers", "f:priority"}
+    stored = {**created, "spec": pod_with(stdin=True, securityContext={"privileged": False})["spec"]}
+    assert owners(track_update(stored, created, POD, updater("you"))).get("you") == {"f:spec": {"f:priority": {}}}
+
+
+def test_what_an_update_sets_to_a_zero_that_is_not_stored_is_nobodys_any_more() -> None:
+    created = track_update(None, pod_with(tty=True, image="i", args=["a"]), POD, updater("me"))
+    new = {**created, "spec": pod_with(tty=False, image="j", args=[])["spec"]}
+    changed = track_update(created, new, POD, updater("you"))
+    assert container_of(changed, "me") == {".": {}, "f:name": {}}
+    assert container_of(changed, "you") == {"f:image": {}}
+
+
+def test_an_applier_owns_the_zeros_that_it_says() -> None:
+    created = track_update(None, pod_with(tty=True), POD, updater("me"))
+    with pytest.raises(StatusError, match="conflict"):
+        server_side_apply(created, pod_with(tty=False), POD, applier("you"))
+    applied = server_side_apply(created, pod_with(tty=False), POD, applier("you"), force=True)
+    assert container_of(applied, "you") == {".": {}, "f:name": {}, "f:tty": {}}
+    assert container_of(applied, "me") == {".": {}, "f:name": {}}
+
+
+def test_zeros_of_custom_resources_are_stored_and_owned() -> None:
+    inner = ObjectSchema("Spec", {"on": Property("on", ScalarSchema("boolean"))})
+    schema = ObjectSchema("Thing", {"spec": Property("spec", inner, nullable=True)})
+    document = {"metadata": {"name": "t"}, "spec": {"on": False}}
+    created = track_update(None, document, schema, updater("me"))
+    assert owners(created)["me"]["f:spec"] == {".": {}, "f:on": {}}
