@@ -21,6 +21,7 @@ from proa.machinery import decode, patch
 from proa.machinery import status as failures
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.resource import Resource
+from proa.machinery.schema import Property
 from proa.store.item import Item
 
 JSON_PATCH = "application/json-patch+json"
@@ -83,7 +84,7 @@ def applying(
     metadata.check_kind(body, resource.api_version, resource.kind)
     if not body.get("apiVersion") or not body.get("kind"):
         raise failures.bad_request("an apply patch must say its apiVersion and kind")
-    _check_declared(resource, name, body)
+    _check_typed(resource, name, body)
     options.warnings += resource.form.shape(body, options.field_validation)
     options.applied = True
     options.field_validation = decode.FieldValidation.IGNORE
@@ -139,15 +140,18 @@ async def apply(
     raise failures.server_timeout(resource, "apply")
 
 
-def _check_declared(resource: Resource[Any], name: str, body: Document) -> None:
-    """Nobody can own a field that the schema does not know. Raises StatusError, whatever fieldValidation says."""
-    unknown = resource.form.undeclared(body)
-    if unknown:
-        found = [f".{path}: field not declared in schema" for path in unknown]
-        said = found[0] if len(found) == 1 else "\n  ".join(["errors:", *found])
+def _check_typed(resource: Resource[Any], name: str, body: Document) -> None:
+    """Nobody can own a field that the schema does not know, or one of two elements that are named alike.
+
+    Raises StatusError 500, as upstream does, whatever fieldValidation says.
+    """
+    defects = [f".{path}: field not declared in schema" for path in resource.form.undeclared(body)]
+    defects += machinery_apply.list_defects(body, Property("", resource.schema))
+    if defects:
         meta = metadata.of(body)
-        what = f"{meta.get('namespace', '')}/{meta.get('name', name)}; {resource.api_version}, Kind={resource.kind}"
-        raise failures.failed(f"failed to create typed patch object ({what}): {said}")
+        kind = f"{resource.group}/{resource.version}, Kind={resource.kind}"
+        what = f"{meta.get('namespace', '')}/{meta.get('name', name)}; {kind}"
+        raise failures.failed(f"failed to create typed patch object ({what}): {machinery_apply.told(defects)}")
 
 
 def _object(document: Any) -> Document:

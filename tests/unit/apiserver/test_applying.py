@@ -84,6 +84,21 @@ async def test_who_may_not_create_applies_only_to_what_is_there(
         assert (answer.status, (await answer.json())["data"]) == (200, {"x": "y", "k": "v"})
 
 
+async def test_what_names_two_elements_alike_cannot_be_applied(http: aiohttp.ClientSession) -> None:
+    meta = {"name": "a", "namespace": "default", "finalizers": ["e.com/a", "e.com/a"]}
+    data = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "more": 1})
+    path = "/api/v1/namespaces/default/configmaps/a"
+    async with http.patch(path, data=data, headers=APPLY, params={"fieldManager": "me"}) as answer:
+        body = await answer.json()
+    assert (answer.status, body.get("reason"), body["message"]) == (
+        500,
+        None,
+        "failed to create typed patch object (default/a; /v1, Kind=ConfigMap): errors:\n"
+        "  .more: field not declared in schema\n"
+        '  .metadata.finalizers: duplicate entries for key [="e.com/a"]',
+    )
+
+
 @pytest.mark.usefixtures("deployment")
 async def test_an_applied_scale_owns_the_replicas_of_its_object(http: aiohttp.ClientSession) -> None:
     query = {"fieldManager": "me", "force": "true"}  # the defaulted replicas are the creator's

@@ -10,10 +10,9 @@ from typing import Any
 
 from proa.base.errors import ProaError
 from proa.machinery.apply.fieldset import is_granular, property_of
+from proa.machinery.apply.lists import list_defects, told
 from proa.machinery.apply.merging import merged
-from proa.machinery.apply.pruning import check_lists
 from proa.machinery.schema import ListSchema, ObjectSchema, Property
-from proa.machinery.status import StatusError
 
 
 class LayingError(ProaError):
@@ -23,18 +22,14 @@ class LayingError(ProaError):
 def laid_over(live: Mapping[str, Any], part: Mapping[str, Any], schema: ObjectSchema) -> dict[str, Any]:
     """What `live` becomes when it must say what `part` says. Raises LayingError."""
     root = Property("", schema)
-    unknown = _undeclared(part, root, "")
-    if unknown:
-        what = "; ".join(f"{each}: field not declared in schema" for each in unknown)
-        raise LayingError(f"failed to convert patch object to typed object: {what}")
+    defects = [f"{each}: field not declared in schema" for each in _undeclared(part, root, "")]
+    defects += list_defects(part, root)
+    if defects:
+        raise LayingError(f"failed to convert patch object to typed object: {told(defects)}")
     atomic = _atomics(part, root, "")
     if atomic:
         what = f"may not mutate atomic arrays, maps or structs: {', '.join(atomic)}"
         raise LayingError(f"invalid ApplyConfiguration: {what}")
-    try:
-        check_lists(part, root)
-    except StatusError as error:
-        raise LayingError(f"failed to convert patch object to typed object: {error.message}") from None
     found: dict[str, Any] = merged(live, part, root)
     return found
 

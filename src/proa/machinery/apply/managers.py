@@ -26,7 +26,7 @@ from proa.machinery.apply.fieldset import (
     unite,
 )
 from proa.machinery.apply.merging import merged
-from proa.machinery.apply.pruning import check_lists, pruned
+from proa.machinery.apply.pruning import pruned
 from proa.machinery.meta import StatusCause
 from proa.machinery.schema import ObjectSchema, Property
 from proa.machinery.status import apply_conflict, bad_request
@@ -198,8 +198,9 @@ def server_side_apply(
     *,
     force: bool = False,
 ) -> Document:
-    """The object after `writer` applies the configuration `applied`. Raises StatusError 409 naming each conflict.
+    """The object after `writer` applies the configuration `applied`, whose lists can be merged (`list_defects`).
 
+    Raises StatusError 409 naming each conflict.
     Fields the same manager applied before and leaves out now are removed, unless somebody else owns them too.
     """
     if ((applied.get("metadata") or {}).get("managedFields")) is not None:
@@ -222,7 +223,6 @@ def server_side_apply(
     ]
     others = [each for each in entries if each not in former]
     bare = _bare(applied)
-    check_lists(bare, root)
     wanted = fields_of(bare, root)
     if not wanted["f:metadata"]:
         del wanted["f:metadata"]

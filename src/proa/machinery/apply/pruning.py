@@ -11,20 +11,14 @@ from typing import Any
 from proa.machinery.apply.fieldset import (
     MEMBER,
     FieldSet,
-    children,
     difference,
-    dotted,
-    element_key,
     fields_of,
     intersection,
-    is_granular,
     property_of,
     unite,
     without,
 )
-from proa.machinery.fields import quoted
 from proa.machinery.schema import ListSchema, ObjectSchema, Property
-from proa.machinery.status import bad_request
 
 
 def pruned(merged: Any, former: FieldSet, managed: FieldSet, root: Property) -> Any:
@@ -53,32 +47,3 @@ def _with_named(fields: FieldSet, field: Property) -> FieldSet:
             inner = _with_named(below, property_of(schema, name.removeprefix("f:")))
         found[name] = {MEMBER: {}, **inner} if name.removeprefix("f:") in known else inner
     return found
-
-
-def check_lists(applied: Any, field: Property, path: tuple[str, ...] = ()) -> None:
-    """Every element of a list that is merged has its keys, and no two have the same. Raises StatusError 400."""
-    if not is_granular(applied, field):
-        return
-    if isinstance(applied, list):
-        assert isinstance(field.schema, ListSchema)
-        _check_keys(applied, field.schema, path)
-    for name, (value, below) in children(applied, field.schema).items():
-        check_lists(value, below, (*path, name))
-
-
-def _check_keys(applied: list[Any], schema: ListSchema, path: tuple[str, ...]) -> None:
-    seen = set()
-    for position, element in enumerate(applied):
-        key = element_key(element, schema)
-        if schema.type == "map":
-            missing = next((each for each in schema.keys if f'"{each}":' not in key), "")
-            if missing:
-                raise bad_request(
-                    f"failed to create typed patch object: {dotted(path)}: element {position}: associative list with "
-                    f"keys has an element that omits key field {quoted(missing)} (and doesn't have default value)"
-                )
-        if key in seen:
-            raise bad_request(
-                f"failed to create typed patch object: {dotted(path)}: duplicate entries for key {dotted((key,))}"
-            )
-        seen.add(key)

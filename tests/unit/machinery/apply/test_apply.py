@@ -5,7 +5,7 @@ import pytest
 
 from proa.api.apps_v1 import Deployment
 from proa.api.core_v1 import ConfigMap, Pod
-from proa.machinery.apply import APPLY, UPDATE, Writer, server_side_apply, track_update
+from proa.machinery.apply import APPLY, UPDATE, Writer, list_defects, server_side_apply, track_update
 from proa.machinery.schema import ObjectSchema, Property, ScalarSchema, schema_of
 from proa.machinery.status import StatusError
 
@@ -236,15 +236,31 @@ def test_an_element_that_is_applied_no_more_leaves_with_what_others_wrote_into_i
 
 
 @pytest.mark.parametrize(
-    ("containers", "message"),
+    ("part", "defects"),
     [
-        ([{"name": "a"}, {"name": "a"}], r'spec\.containers: duplicate entries for key \[name="a"\]'),
-        ([{"image": "i"}], r'spec\.containers: element 0: associative list with keys .* omits key field "name"'),
+        ({"spec": {"containers": [{"name": "a"}, {"name": "b"}]}}, []),
+        (
+            {"spec": {"containers": [{"name": "a"}, {"name": "a"}]}},
+            ['.spec.containers: duplicate entries for key [name="a"]'],
+        ),
+        (
+            {"metadata": {"finalizers": ["a", "a", "b"]}, "spec": {"containers": [{"image": "i"}]}},
+            [
+                '.metadata.finalizers: duplicate entries for key [="a"]',
+                ".spec.containers: element 0: associative list with keys has an element that omits key field "
+                '"name" (and doesn\'t have default value)',
+            ],
+        ),
+        (
+            {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1}, {"containerPort": 1}]}]}},
+            [
+                '.spec.containers[name="a"].ports: duplicate entries for key [containerPort=1,protocol="TCP"]',
+            ],
+        ),
     ],
 )
-def test_lists_that_cannot_be_merged_are_refused(containers: list[dict[str, Any]], message: str) -> None:
-    with pytest.raises(StatusError, match=message):
-        server_side_apply(None, {"spec": {"containers": containers}}, schema_of(Pod), applier("me"))
+def test_what_keeps_lists_from_being_merged_is_told(part: dict[str, Any], defects: list[str]) -> None:
+    assert list_defects(part, Property("", POD)) == defects
 
 
 # --- beginning to apply what was written otherwise ---
