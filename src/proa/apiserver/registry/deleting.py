@@ -63,8 +63,10 @@ class Deleter:
         options: WriteOptions,
         *,
         admitted: bool = False,
+        collected: bool = False,
     ) -> Deleted:
-        """Delete one object, or mark it as going away. admitted: something else was that means this (an eviction)."""
+        """Delete one object, or mark it as going away. admitted: something else was that means this (an eviction).
+        collected: the request is about a collection and names no object, so admission sees no name, as upstream."""
         resource, objects = self._resource, self._objects
         deletion.check_options(delete_options)
         options.warnings += deletion.warnings(resource, delete_options)
@@ -89,7 +91,8 @@ class Deleter:
                 continue
             if not admitted:
                 shown = old if objects.view is None else objects.decoded(item)
-                await self._admission.admit("DELETE", "", namespace, name, None, options, old=shown)
+                named = "" if collected else name
+                await self._admission.admit("DELETE", "", namespace, named, None, options, old=shown)
             outcome = deletion.decide(resource, old, delete_options, self._clock.now())
             result = await self._carry_out(outcome, item, old, dry_run=options.dry_run)
             if not isinstance(result, Conflict):
@@ -129,7 +132,7 @@ class Deleter:
             for item in left:
                 inside, name = self._objects.named(item)
                 try:
-                    await self.delete(inside, name, delete_options, options)
+                    await self.delete(inside, name, delete_options, options, collected=True)
                 except failures.StatusError as error:
                     if not failures.is_not_found(error) and not _already_going(error):
                         raise

@@ -115,14 +115,18 @@ async def test_updates_and_deletes_show_the_old_object(guarded: Guarded, backend
     assert delete["options"] == {"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", "gracePeriodSeconds": 0}
 
 
-async def test_deleting_a_collection_asks_about_each_object(guarded: Guarded, backend: WebhookServer) -> None:
+async def test_deleting_a_collection_asks_about_each_object_by_no_name(
+    guarded: Guarded, backend: WebhookServer
+) -> None:
     from proa.apiserver.options import ReadOptions
 
     for name in "ab":
         await guarded.create(CONFIG_MAPS, config_map(name))
     await guarded.configure("validating", hook(backend.client_config("/allow")))
     await guarded.server.registry(CONFIG_MAPS).delete_collection("default", ReadOptions(), {}, options())
-    assert sorted(each["name"] for each in backend.requests("/allow")) == ["a", "b"]
+    asked = backend.requests("/allow")
+    assert sorted(each["oldObject"]["metadata"]["name"] for each in asked) == ["a", "b"]
+    assert [each.get("name", "") for each in asked] == ["", ""]
 
 
 async def test_a_mutating_webhook_changes_the_object_before_it_is_checked(
