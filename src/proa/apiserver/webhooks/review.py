@@ -128,7 +128,7 @@ def patch_of(response: Response) -> list[Any]:
     if response.patchType not in (None, "JSONPatch"):
         raise WebhookFailure(f"unsupported patch type {quoted(response.patchType)}")
     try:
-        return msgspec.json.decode(response.patch, type=list[Any])
+        return msgspec.json.decode(response.patch, type=list[dict[str, Any]])
     except msgspec.MsgspecError as error:
         raise WebhookFailure(f"received undecodable patch in webhook response: {error}") from None
 

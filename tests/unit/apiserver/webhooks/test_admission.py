@@ -187,6 +187,17 @@ async def test_a_patch_cannot_make_a_new_object_go(guarded: Guarded, backend: We
     assert (stored.metadata.deletionTimestamp, stored.metadata.deletionGracePeriodSeconds) == (None, None)
 
 
+async def test_a_patch_that_is_none_counts_as_a_failure_to_ask(guarded: Guarded, backend: WebhookServer) -> None:
+    backend.answers["/none"] = answering(patch="WzFd", patchType="JSONPatch")  # [1]
+    await guarded.configure("mutating", hook(backend.client_config("/none"), failurePolicy="Ignore"))
+    await guarded.create(CONFIG_MAPS, config_map("a"))
+    await guarded.configure("mutating", hook(backend.client_config("/none")), name="more")
+    error = await refused(guarded.create(CONFIG_MAPS, config_map("b")))
+    assert error.message.startswith(
+        'Internal error occurred: failed calling webhook "hook.example.com": received undecodable patch in webhook '
+    )
+
+
 async def test_a_patch_cannot_make_an_object_another_kind(guarded: Guarded, backend: WebhookServer) -> None:
     await guarded.create(CONFIG_MAPS, config_map("a"))
     backend.answers["/other"] = patching({"op": "replace", "path": "/kind", "value": "Secret"})
