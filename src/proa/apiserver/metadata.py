@@ -48,10 +48,10 @@ def match_namespace(resource: Resource[Any], metadata: Document, namespace: str)
     elif not metadata.get("namespace"):
         metadata["namespace"] = namespace
     elif metadata["namespace"] != namespace:
-        raise failures.bad_request(
-            f"the namespace of the provided object ({metadata['namespace']}) does not match the namespace sent on the "
-            f"request ({namespace})"
-        )
+        raise failures.bad_request(_OTHER_NAMESPACE)
+
+
+_OTHER_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
 
 
 def fill_for_create(resource: Resource[Any], document: Document, namespace: str, now: str, random: Random) -> Document:
@@ -106,6 +106,17 @@ def guard_update(resource: Resource[Any], document: Document, old: Mapping[str, 
     if "generateName" in kept:
         metadata.setdefault("generateName", kept["generateName"])
     return metadata
+
+
+def check_settled(resource: Resource[Any], metadata: Document, old: Mapping[str, Any], revision: int) -> None:
+    """What somebody outside of the server made of the metadata in admission is still about the object that is updated.
+
+    revision: which is replaced; that need not be said. Raises StatusError 400, 409.
+    """
+    match_namespace(resource, metadata, old["metadata"].get("namespace", ""))
+    found = metadata.get("resourceVersion")
+    if found and found != str(revision):
+        raise failures.conflict(resource, old["metadata"]["name"])
 
 
 def dedup_owners(metadata: Document, warnings: list[str], when: str = "") -> None:

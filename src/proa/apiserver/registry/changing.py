@@ -162,9 +162,14 @@ class Changer:
         seen = (document, old) if facet is None else (facet.show(document), facet.show(old))
         attributes = admission.attributes("UPDATE", subresource, namespace, name, seen[0], options, seen[1])
         if not admitted:
+            meta = document["metadata"]
             await admission.mutate(attributes)
             if facet is not None:
                 facet.take(seen[0], document)
+            elif document["metadata"] is not meta:  # somebody outside of the server has made another
+                metadata.check_settled(resource, document["metadata"], old, item.revision)
+                if not trusted:
+                    prepare.check_conditional(document, old["metadata"]["name"])
             metadata.dedup_owners(document["metadata"], options.warnings, metadata.AFTER_ADMISSION)
         self._count_generation(document, old, subresource)
         finish = None

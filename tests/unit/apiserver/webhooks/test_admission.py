@@ -187,6 +187,40 @@ async def test_a_patch_cannot_make_a_new_object_go(guarded: Guarded, backend: We
     assert (stored.metadata.deletionTimestamp, stored.metadata.deletionGracePeriodSeconds) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "code", "message"),
+    [
+        ("/metadata/namespace", "other", 400, "does not match the namespace sent on the request"),
+        ("/metadata/resourceVersion", "7", 409, "the object has been modified"),
+        ("/metadata/name", "b", 422, 'metadata.name: Invalid value: "b": field is immutable'),
+    ],
+)
+async def test_a_patch_cannot_make_an_object_another(
+    guarded: Guarded, backend: WebhookServer, path: str, value: str, code: int, message: str
+) -> None:
+    await guarded.create(CONFIG_MAPS, config_map("a"))
+    backend.answers["/other"] = patching({"op": "add", "path": path, "value": value})
+    await guarded.configure("mutating", hook(backend.client_config("/other"), rules=[rule(operations=["UPDATE"])]))
+    registry = guarded.server.registry(CONFIG_MAPS)
+    error = await refused(registry.update("default", "a", config_map("a", {"k": "v"}), options()))
+    assert (error.code, message in error.message) == (code, True), error.message
+    assert len(backend.requests("/other")) == 1
+
+
+async def test_a_patch_may_say_the_version_that_is_replaced_or_leave_it_out(
+    guarded: Guarded, backend: WebhookServer
+) -> None:
+    made = await guarded.create(CONFIG_MAPS, config_map("a"))
+    await guarded.configure("mutating", hook(backend.client_config("/other"), rules=[rule(operations=["UPDATE"])]))
+    registry = guarded.server.registry(CONFIG_MAPS)
+    version = made.metadata.resourceVersion
+    backend.answers["/other"] = patching({"op": "add", "path": "/metadata/resourceVersion", "value": version})
+    item = await registry.update("default", "a", config_map("a", {"k": "v"}), options())
+    backend.answers["/other"] = patching({"op": "remove", "path": "/metadata/resourceVersion"})
+    document = config_map("a", {"k": "w"}, resourceVersion=str(item.revision))
+    assert (await registry.update("default", "a", document, options())).object.data == {"k": "w"}
+
+
 async def test_a_patch_that_is_none_counts_as_a_failure_to_ask(guarded: Guarded, backend: WebhookServer) -> None:
     backend.answers["/none"] = answering(patch="WzFd", patchType="JSONPatch")  # [1]
     await guarded.configure("mutating", hook(backend.client_config("/none"), failurePolicy="Ignore"))
