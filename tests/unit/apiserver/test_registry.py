@@ -269,8 +269,8 @@ async def test_a_refused_delete_ends_the_collection_with_its_reason(server: ApiS
             return operation == "DELETE"
 
         async def validate(self, attributes: Attributes) -> None:
-            if attributes.name == "b":
-                raise forbidden(attributes.resource, attributes.name, "no")
+            if attributes.old is not None and attributes.old["metadata"]["name"] == "b":
+                raise forbidden(attributes.resource, "b", "no")
 
     for name in "abc":
         await maps.create("default", config_map(name), options())
