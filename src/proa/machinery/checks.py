@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from proa.machinery.declare import Object
-from proa.machinery.fields import ErrorList, Path
-from proa.machinery.names import dns1123_subdomain, percent
+from proa.machinery.fields import ErrorList, Path, quoted
+from proa.machinery.names import dns1123_label, dns1123_subdomain, percent, qualified_name
 from proa.machinery.quantity import canonical, parse
 from proa.machinery.scalars import Quantity
 from proa.machinery.schema import schema_of
 
 _NEGATIVE = "must be greater than or equal to 0"
 _NOTHING = parse(0)
+_LONGEST_DOMAIN = 253
+_LONGEST_SIGNER = 571  # a domain, a namespace in it and a name in that
 _HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 
 
@@ -77,3 +79,37 @@ def check_domain_prefixed(errors: ErrorList, path: Path, value: str) -> None:
         check_names(errors, path, domain, dns1123_subdomain(domain))
         if not re.fullmatch(_HTTP_PATH, rest):
             errors.invalid(path, rest, f"Invalid path (regex used for validation is '{_HTTP_PATH}')")
+
+
+def check_domain_prefixed_key(errors: ErrorList, path: Path, value: str) -> None:
+    """`example.com/anything`, as keys of labels are made."""
+    problems = qualified_name(value)
+    if not value:
+        errors.required(path)
+    elif problems:
+        check_names(errors, path, value, problems)
+    elif "/" not in value:
+        errors.invalid(path, value, 'must be a domain-prefixed key (such as "acme.io/foo")')
+
+
+def check_signer_name(errors: ErrorList, path: Path, value: str) -> None:
+    """`domain/path`, the domain of at least two labels: who signs certificates, or whom to trust."""
+    if not value:
+        errors.required(path)
+        return
+    domain, slash, rest = value.partition("/")
+    if not slash or "/" in rest:
+        detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
+        errors.invalid(path, value, detail)
+        return
+    if len(domain) > _LONGEST_DOMAIN:
+        errors.too_long(path, _LONGEST_DOMAIN)
+    for whole, rule in ((domain, dns1123_label), (rest, dns1123_subdomain)):
+        wrong = next(((label, found) for label in whole.split(".") if (found := rule(label))), None)
+        if wrong is not None:
+            label, found = wrong
+            check_names(errors, path, whole, [f"validating label {quoted(label)}: {each}" for each in found])
+        if whole is domain and "." not in domain:
+            errors.invalid(path, domain, "should be a domain with at least two segments separated by dots")
+    if len(value) > _LONGEST_SIGNER:
+        errors.too_long(path, _LONGEST_SIGNER)

@@ -368,3 +368,241 @@ def test_selectors_follow_the_labels_of_a_new_pod() -> None:
         for each in (preferred["podAffinityTerm"], required):
             assert each["labelSelector"]["matchExpressions"] == [others]
     assert wrong(document) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (
+            {"clusterTrustBundle": {"name": "a:b c", "path": "p"}},
+            'clusterTrustBundle.name: Invalid value: "a:b c": not a valid clustertrustbundlename: a lowercase RFC 1123'
+            " subdomain",
+        ),
+        (
+            {"clusterTrustBundle": {"signerName": "x", "path": "p"}},
+            'clusterTrustBundle.signerName: Invalid value: "x": must be a fully qualified domain and path of the form'
+            " 'example.com/signer-name'",
+        ),
+        (
+            {"podCertificate": {"signerName": "x/y", "keyType": "ED25519", "keyPath": "k"}},
+            'podCertificate.signerName: Invalid value: "x": should be a domain with at least two segments separated by'
+            " dots",
+        ),
+        (
+            {
+                "podCertificate": {
+                    "signerName": "kubernetes.io/y",
+                    "keyType": "ED25519",
+                    "keyPath": "k",
+                    "maxExpirationSeconds": 86401,
+                }
+            },
+            "podCertificate.maxExpirationSeconds: Invalid value: 86401: if provided, maxExpirationSeconds must be"
+            " <= 86400",
+        ),
+        (
+            {
+                "podCertificate": {
+                    "signerName": "a.b/y",
+                    "keyType": "ED25519",
+                    "keyPath": "k",
+                    "userAnnotations": {"Plain": "x"},
+                }
+            },
+            'podCertificate.userAnnotations: Invalid value: "plain": must be a domain-prefixed key (such as'
+            ' "acme.io/foo")',
+        ),
+    ],
+)
+def test_what_a_projection_is_signed_by_is_named_as_signers_are(source: Document, error: str) -> None:
+    found = wrong(pod(volumes=[{"name": "v", "projected": {"sources": [source]}}], serviceAccountName="s"))
+    assert [each[: len(error) + len("spec.volumes[0].projected.sources[0].")] for each in found] == [
+        f"spec.volumes[0].projected.sources[0].{error}"
+    ]
+
+
+def test_a_pod_does_not_name_the_claim_it_gets_for_an_ephemeral_volume() -> None:
+    template = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    volumes = [
+        {"name": "own", "ephemeral": {"volumeClaimTemplate": template}},
+        {"name": "other", "persistentVolumeClaim": {"claimName": "p-own"}},
+    ]
+    detail = "must not reference a PVC that gets created for an ephemeral volume"
+    assert wrong(pod(volumes=volumes)) == [
+        f'spec.volumes[1].persistentVolumeClaim.claimName: Invalid value: "p-own": {detail}'
+    ]
+
+
+def test_a_volume_with_an_initiator_and_its_portal_have_a_name_together() -> None:
+    iscsi = {"targetPortal": "p" * 63, "iqn": "iqn.2001-04.com.example:storage", "lun": 0}
+    assert wrong(pod(volumes=[{"name": "v", "iscsi": iscsi}])) == []
+    name = "iqn.1994-05.com.example:client"
+    assert wrong(pod(volumes=[{"name": "v", "iscsi": {**iscsi, "initiatorName": name}}])) == [
+        'spec.volumes[0].name: Invalid value: "v": Total length of <volume name>:<iscsi.targetPortal> must be under 64'
+        " characters if iscsi.initiatorName is specified."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"runAsUserName": ""}, 'runAsUserName: Invalid value: "": runAsUserName cannot be an empty string'),
+        (
+            {"runAsUserName": "a\nb"},
+            'runAsUserName: Invalid value: "a\\nb": runAsUserName cannot contain control characters',
+        ),
+        (
+            {"runAsUserName": "a\\b\\c"},
+            'runAsUserName: Invalid value: "a\\\\b\\\\c": runAsUserName cannot contain more than one backslash',
+        ),
+        (
+            {"runAsUserName": ".a\\b"},
+            "runAsUserName: Invalid value: \".a\\\\b\": runAsUserName's Domain doesn't match the NetBios nor the"
+            " DNS format",
+        ),
+        ({"runAsUserName": "a\\"}, 'runAsUserName: Invalid value: "a\\\\": runAsUserName\'s User cannot be empty'),
+        (
+            {"runAsUserName": ". ."},
+            'runAsUserName: Invalid value: ". .": runAsUserName\'s User cannot contain only periods or spaces',
+        ),
+        (
+            {"runAsUserName": "a@b"},
+            'runAsUserName: Invalid value: "a@b": runAsUserName\'s User cannot contain the following characters:'
+            ' "/\\:;|=,+*?<>@[]',
+        ),
+        (
+            {"gmsaCredentialSpec": ""},
+            'gmsaCredentialSpec: Invalid value: "": gmsaCredentialSpec cannot be an empty string',
+        ),
+    ],
+)
+def test_what_is_said_to_windows_is_what_windows_knows(options: Document, error: str) -> None:
+    assert wrong(pod(securityContext={"windowsOptions": options})) == [f"spec.securityContext.windowsOptions.{error}"]
+    inner = pod({}, {"securityContext": {"windowsOptions": options}})
+    assert wrong(inner) == [f"spec.containers[0].securityContext.windowsOptions.{error}"]
+
+
+def test_all_containers_are_processes_of_the_host_or_none_is() -> None:
+    def context(value: bool) -> Document:
+        return {"securityContext": {"windowsOptions": {"hostProcess": value}}}
+
+    assert wrong(pod(hostNetwork=True, **context(True))) == []
+    assert wrong(pod(**context(True))) == [
+        "spec.hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers"
+    ]
+    assert wrong(pod({}, context(False), hostNetwork=True, **context(True))) == [
+        "spec.containers[0].securityContext.windowsOptions.hostProcess: Invalid value: false: pod hostProcess value"
+        " must"
+        " be identical if both are specified, was true"
+    ]
+    assert wrong(pod({}, context(True), hostNetwork=True, initContainers=[{"name": "b", "image": "x"}])) == [
+        'spec: Invalid value: "": If pod contains any hostProcess containers then all containers must be HostProcess'
+        " containers"
+    ]
+
+
+_SECCOMP = "container.seccomp.security.alpha.kubernetes.io/a"
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/a"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "error"),
+    [
+        ({_SECCOMP: "foo"}, f'metadata.annotations.{_SECCOMP}: Invalid value: "foo": must be a valid seccomp profile'),
+        (
+            {_SECCOMP: "localhost/../a"},
+            f"metadata.annotations.{_SECCOMP}: Invalid value: \"../a\": must not contain '..'",
+        ),
+        (
+            {_APPARMOR: "foo"},
+            f'metadata.annotations[{_APPARMOR}]: Invalid value: "foo": invalid AppArmor profile name: "foo"',
+        ),
+        (
+            {f"{_APPARMOR}b": "unconfined"},
+            f'metadata.annotations[{_APPARMOR}b]: Invalid value: "ab": container not found',
+        ),
+    ],
+)
+def test_an_annotation_that_names_no_profile_is_refused(annotations: dict[str, str], error: str) -> None:
+    assert wrong(pod(annotations)) == [error]
+    template = {"metadata": {"annotations": annotations}, "spec": pod()["spec"]}
+    found = create_errors(POD_TEMPLATES, {"metadata": {"name": "t"}, "template": template})
+    assert found == [error.replace("metadata.annotations", "template.annotations")]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "context", "error"),
+    [
+        (
+            {_SECCOMP: "unconfined"},
+            {"seccompProfile": {"type": "RuntimeDefault"}},
+            "seccompProfile.type: Forbidden: seccomp type in annotation and field must match",
+        ),
+        (
+            {_SECCOMP: "localhost/a"},
+            {"seccompProfile": {"type": "Localhost", "localhostProfile": "b"}},
+            "seccompProfile.localhostProfile: Forbidden: seccomp profile in annotation and field must match",
+        ),
+        (
+            {_APPARMOR: "unconfined"},
+            {"appArmorProfile": {"type": "Localhost", "localhostProfile": "b"}},
+            "appArmorProfile.type: Forbidden: apparmor type in annotation and field must match",
+        ),
+    ],
+)
+def test_annotations_and_fields_say_the_same_profile(
+    annotations: dict[str, str], context: Document, error: str
+) -> None:
+    assert wrong(pod(annotations, {"securityContext": context})) == [f"spec.containers[0].securityContext.{error}"]
+
+
+def test_a_containers_apparmor_profile_stays() -> None:
+    before, after = pod({_APPARMOR: "unconfined"}), pod({_APPARMOR: "runtime/default"})
+    assert update_errors(PODS, before, after) == [
+        f"metadata.annotations[{_APPARMOR}]: Forbidden: may not remove or update AppArmor annotations"
+    ]
+    assert update_errors(PODS, pod(), before) == [
+        f"metadata.annotations[{_APPARMOR}]: Forbidden: may not add AppArmor annotations"
+    ]
+
+
+def _with_state(policy: str, state: Document, container: Document | None = None) -> Document:
+    document = pod({}, container, restartPolicy=policy)
+    document["status"] = {"containerStatuses": [{"name": "a", "state": state}]}
+    return document
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "container", "may"),
+    [
+        ("Always", 0, {}, True),
+        ("Never", 1, {}, False),
+        ("OnFailure", 0, {}, False),
+        ("OnFailure", 1, {}, True),
+        ("Never", 1, {"restartPolicy": "Always"}, True),
+        (
+            "Never",
+            42,
+            {
+                "restartPolicy": "Never",
+                "restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}],
+            },
+            True,
+        ),
+    ],
+)
+def test_a_container_that_has_ended_for_good_runs_no_more(
+    policy: str, code: int, container: Document, may: bool
+) -> None:
+    before = _with_state(policy, {"terminated": {"exitCode": code}}, container)
+    after = _with_state(policy, {"running": {}}, container)
+    error = "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
+    assert update_errors(PODS, before, after) == ([] if may else [error])
+
+
+def test_a_pod_on_a_node_is_not_promised_to_another() -> None:
+    before, after = pod(nodeName="n"), pod(nodeName="n")
+    after["status"] = {"nominatedNodeName": "m"}
+    assert update_errors(PODS, before, after) == [
+        "status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node"
+    ]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from proa.machinery.checks import check_signer_name
 from proa.machinery.fields import ErrorList, Path, quoted
-from proa.machinery.names import dns1123_label, dns1123_subdomain
 from proa.machinery.strategy import DefaultStrategy, keep
 from proa.pki.requests import RequestError, check_certificates, parse
 
@@ -23,7 +23,6 @@ _FINAL = (*_APPROVAL, "Failed")
 _STATUSES = ("False", "True", "Unknown")
 LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 MINIMUM_SECONDS = 600
-_LONGEST_PATH = 253 + 63 + 1
 
 
 class RequestStrategy(DefaultStrategy):
@@ -74,7 +73,7 @@ class RequestStrategy(DefaultStrategy):
             why = "the legacy signerName is not allowed via this API version"
             errors.invalid(_SPEC.child("signerName"), spec.signerName, why)
         else:
-            validate_signer_name(spec.signerName, _SPEC.child("signerName"), errors)
+            check_signer_name(errors, _SPEC.child("signerName"), spec.signerName)
         if spec.expirationSeconds is not None and spec.expirationSeconds < MINIMUM_SECONDS:
             why = "may not specify a duration less than 600 seconds (10 minutes)"
             errors.invalid(_SPEC.child("expirationSeconds"), spec.expirationSeconds, why)
@@ -91,25 +90,3 @@ class RequestStrategy(DefaultStrategy):
         certificate = old.status.certificate
         if certificate and new.status.certificate != certificate:
             errors.forbidden(_STATUS.child("certificate"), "updates may not modify existing certificate content")
-
-
-def validate_signer_name(name: str, at: Path, errors: ErrorList) -> None:
-    """`domain/path`, the domain of at least two labels."""
-    if not name:
-        errors.required(at)
-        return
-    domain, slash, path = name.partition("/")
-    if not slash or "/" in path:
-        why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        errors.invalid(at, name, why)
-        return
-    for whole, check in ((domain, dns1123_label), (path, dns1123_subdomain)):
-        wrong = next(((label, found) for label in whole.split(".") if (found := check(label))), None)
-        if wrong is not None:
-            label, found = wrong
-            for each in found:
-                errors.invalid(at, whole, f"validating label {quoted(label)}: {each}")
-    if "." not in domain:
-        errors.invalid(at, domain, "should be a domain with at least two segments separated by dots")
-    if len(path) > _LONGEST_PATH:
-        errors.too_long(at, _LONGEST_PATH)

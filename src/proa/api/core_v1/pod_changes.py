@@ -1,13 +1,10 @@
-"""What may change of a pod that is there, and what its annotations must say.
+"""What may change of a pod that is there.
 
-A pod that waits for scheduling gates may be told more about where it may go, never less (KEP-3838). Not here: changes
-through other subresources than the status (`rules.pod_updates`).
+A pod that waits for scheduling gates may be told more about where it may go, never less (KEP-3838). Not here: its
+annotations (`pod_annotations`), its status (`pod_status`), changes through other subresources (`rules.pod_updates`).
 """
 
 from __future__ import annotations
-
-import re
-from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -17,9 +14,6 @@ from proa.machinery.fields import ErrorList, Path
 
 _SPEC = Path("spec")
 _REQUIRED = _SPEC.child("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
-_ANNOTATIONS = Path("metadata", "annotations")
-_MIRROR = "kubernetes.io/config.mirror"
-_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _ONLY_THESE = (
     "pod updates may not change fields other than `spec.containers[*].image`,"
     "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to"
@@ -114,26 +108,3 @@ def _may_end_within(new: PodSpec, old: PodSpec) -> bool:
     """Whether a pod's grace period is what it was, or is made what a negative one is treated as."""
     before, after = old.terminationGracePeriodSeconds, new.terminationGracePeriodSeconds
     return before == after or (before is not None and before < 0 and after == 1)
-
-
-def validate_annotations(pod: Pod, errors: ErrorList) -> None:
-    """Those that mean something for the pod itself."""
-    annotations = pod.metadata.annotations
-    if _MIRROR in annotations and not pod.spec.nodeName:
-        detail = "must set spec.nodeName if mirror pod annotation is set"
-        errors.invalid(_ANNOTATIONS.key(_MIRROR), annotations[_MIRROR], detail)
-    cost = annotations.get(_DELETION_COST)
-    if cost is not None and not _is_32_bit(cost):
-        errors.invalid(_ANNOTATIONS.key(_DELETION_COST), cost, "must be a 32bit integer")
-
-
-def _is_32_bit(text: str) -> bool:
-    return re.fullmatch("0|-?[1-9][0-9]*", text) is not None and -(2**31) <= int(text) < 2**31
-
-
-def check_annotations(new: Mapping[str, str], old: Mapping[str, str], errors: ErrorList) -> None:
-    """A pod that shows a static one stays that, and no other becomes one."""
-    if _MIRROR in old and new.get(_MIRROR) != old[_MIRROR]:
-        errors.forbidden(_ANNOTATIONS.key(_MIRROR), "may not remove or update mirror pod annotation")
-    if _MIRROR in new and _MIRROR not in old:
-        errors.forbidden(_ANNOTATIONS.key(_MIRROR), "may not add mirror pod annotation")

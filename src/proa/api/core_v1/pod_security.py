@@ -1,7 +1,7 @@
 """What makes the security contexts of a pod and its containers wrong, and what its operating system does not know.
 
 Source: the API reference of core/v1 PodSecurityContext and SecurityContext. Not here: what a namespace forbids (pod
-security admission), Windows accounts.
+security admission), what is said to Windows (`pod_windows`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from proa.api.core_v1.container import (
 )
 from proa.api.core_v1.pod import PodSecurityContext, PodSpec, Sysctl
 from proa.api.core_v1.pod_checks import check, descending_path
+from proa.api.core_v1.pod_windows import validate_host_process, validate_options
 from proa.machinery.fields import ROOT, ErrorList, Path
 from proa.machinery.names import in_range, sysctl_name
 
@@ -54,8 +55,20 @@ def validate_pod_context(spec: PodSpec, errors: ErrorList) -> None:
         errors.invalid(_CONTEXT.child("shareProcessNamespace"), True, detail)
     if spec.hostUsers is False:
         _validate_users(spec, ROOT, errors)
+    if _speaks_to_windows(spec):
+        validate_host_process(spec, errors)
     if spec.os is not None:
         _validate_os(spec, ROOT, errors)
+
+
+def _speaks_to_windows(spec: PodSpec) -> bool:
+    if spec.securityContext is not None and spec.securityContext.windowsOptions is not None:
+        return True
+    for container in spec.containers or spec.initContainers:
+        context = container.securityContext
+        if context is not None and context.windowsOptions is not None:
+            return True
+    return False
 
 
 def validate_context(context: SecurityContext, host_users: bool, path: Path, errors: ErrorList) -> None:
@@ -80,6 +93,8 @@ def _validate_groups(groups: Iterable[int], path: Path, errors: ErrorList) -> No
 def _validate_profiles(context: PodSecurityContext | SecurityContext, path: Path, errors: ErrorList) -> None:
     if context.seccompProfile is not None:
         _validate_seccomp(context.seccompProfile, path.child("seccompProfile"), errors)
+    if context.windowsOptions is not None:
+        validate_options(context.windowsOptions, path.child("windowsOptions"), errors)
     if context.appArmorProfile is not None:
         _validate_apparmor(context.appArmorProfile, path.child("appArmorProfile"), errors)
 

@@ -15,6 +15,7 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
+from proa.api.core_v1 import pod_annotations
 from proa.api.core_v1.container import Container, ContainerRestartRule, EphemeralContainer
 from proa.api.core_v1.container_resources import (
     validate_amounts,
@@ -48,15 +49,16 @@ _MOST_RULES = 20
 _MOST_CODES = 255
 
 
-def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList) -> None:
+def validate_pod_spec(spec: PodSpec, path: Path, errors: ErrorList, name: str = "") -> None:
+    """name: of the pod, a template's has none."""
     found = ErrorList()
-    _validate_spec(spec, found)
+    _validate_spec(spec, name, found)
     if found:
         report(errors, path, found)
 
 
-def _validate_spec(spec: PodSpec, errors: ErrorList) -> None:
-    volumes = validate_volumes(spec.volumes, ROOT.child("volumes"), errors) if spec.volumes else {}
+def _validate_spec(spec: PodSpec, name: str, errors: ErrorList) -> None:
+    volumes = validate_volumes(spec.volumes, name, errors) if spec.volumes else {}
     claims: Set[str] = frozenset()
     if spec.resourceClaims:
         claims = {each.name for each in spec.resourceClaims if each.name}
@@ -68,8 +70,8 @@ def _validate_spec(spec: PodSpec, errors: ErrorList) -> None:
         validate_whole(spec, spec.resources, ROOT.child("resources"), errors)
     validate_network(spec, errors)
     validate_pod_context(spec, errors)
-    for field, name, problem in _subdomain_problems(_subdomains_of(spec)):
-        errors.invalid(ROOT.child(field), name, problem)
+    for field, value, problem in _subdomain_problems(_subdomains_of(spec)):
+        errors.invalid(ROOT.child(field), value, problem)
     if spec.nodeSelector:
         _validate_labels(spec.nodeSelector, ROOT.child("nodeSelector"), errors)
     if spec.affinity is not None:
@@ -130,8 +132,13 @@ def _subdomain_problems(names: tuple[str | None, ...]) -> tuple[tuple[str, str, 
 def validate_pod_template(template: PodTemplateSpec, path: Path, errors: ErrorList) -> None:
     """The pod spec of a template, and the labels and annotations its pods get."""
     validate_labels(template.metadata.labels, errors, path.child("labels"))
-    validate_annotations(template.metadata.annotations, errors, path.child("annotations"))
+    annotations = template.metadata.annotations
+    validate_annotations(annotations, errors, path.child("annotations"))
+    if annotations:
+        pod_annotations.validate_annotations(annotations, template.spec, path.child("annotations"), errors)
     validate_pod_spec(template.spec, path.child("spec"), errors)
+    if annotations:
+        pod_annotations.check_fields(annotations, template.spec, path.child("spec"), errors)
     if template.spec.ephemeralContainers:
         errors.forbidden(path.child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")
 

@@ -39,8 +39,9 @@ from proa.api.core_v1.volume import (
     Volume,
     VolumeProjection,
 )
-from proa.api.core_v1.volume_validation import check_driver_name, validate_source
-from proa.machinery.fields import ROOT, ErrorList, FieldError, Path
+from proa.api.core_v1.volume_validation import check_driver_name, check_initiator, validate_source
+from proa.machinery.checks import check_domain_prefixed_key, check_signer_name
+from proa.machinery.fields import ROOT, ErrorList, FieldError, Path, quoted
 from proa.machinery.names import dns1123_label, dns1123_subdomain
 from proa.machinery.object_meta import validate_annotations, validate_label_selector, validate_labels
 from proa.machinery.quantity import parse
@@ -55,8 +56,8 @@ _TOKEN_SECONDS = (10 * 60, 2**32)
 _KEY_TYPES = ("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519")
 
 
-def validate_volumes(volumes: Sequence[Volume], path: Path, errors: ErrorList) -> dict[str, Volume]:
-    """Those with nothing wrong, by name: what containers may mount. path: of the list."""
+def validate_volumes(volumes: Sequence[Volume], pod_name: str, errors: ErrorList) -> dict[str, Volume]:
+    """Those with nothing wrong, by name: what containers may mount. pod_name: '' in a template."""
     known: dict[str, Volume] = {}
     found = ErrorList()
     for index, volume in enumerate(volumes):
@@ -67,6 +68,8 @@ def validate_volumes(volumes: Sequence[Volume], path: Path, errors: ErrorList) -
                 if source is not None:
                     _validate_source(field, source, found)
                     break
+            if volume.iscsi is not None:
+                check_initiator(volume.iscsi, name, _NAME, name, found)
         else:
             _explain_sources(volume, found)
         if not name:
@@ -76,12 +79,24 @@ def validate_volumes(volumes: Sequence[Volume], path: Path, errors: ErrorList) -
                 found.invalid(_NAME, name, problem)
         if name in known:
             found.duplicate(_NAME, name)
+        if volume.ephemeral is not None and pod_name and name:
+            for problem in dns1123_subdomain(f"{pod_name}-{name}"):
+                found.invalid(_NAME, name, f"PVC name {quoted(f'{pod_name}-{name}')}: {problem}")
         if found:
-            report(errors, path.index(index), found)
+            report(errors, at(ROOT, "volumes", index), found)
             found.clear()
         else:
             known[name] = volume
+        if volume.persistentVolumeClaim is not None and pod_name:
+            _check_not_made(volume.persistentVolumeClaim.claimName, volumes, pod_name, index, errors)
     return known
+
+
+def _check_not_made(claim: str, volumes: Sequence[Volume], pod_name: str, index: int, errors: ErrorList) -> None:
+    """That nobody's claim is one which a pod gets for an ephemeral volume. index: of the volume that names it."""
+    if any(each.ephemeral is not None and claim == f"{pod_name}-{each.name}" for each in volumes):
+        detail = "must not reference a PVC that gets created for an ephemeral volume"
+        errors.invalid(at(ROOT, "volumes", index, "persistentVolumeClaim", "claimName"), claim, detail)
 
 
 def _explain_sources(volume: Volume, errors: ErrorList) -> None:
@@ -227,26 +242,41 @@ def _project_bundle(part: ClusterTrustBundleProjection, _: Path, path: Path, err
     if part.name is not None and part.signerName is not None:
         errors.invalid(path, part, "only one of name and signerName may be used")
     elif part.name is not None:
-        check_given(errors, dns1123_subdomain, part.name.rpartition(":")[2], path, "name")
+        _check_bundle_name(part.name, path.child("name"), errors)
         if part.labelSelector is not None:
             detail = "labelSelector must be unset if name is specified"
             errors.invalid(path.child("labelSelector"), part.labelSelector, detail)
     elif part.signerName is not None:
         if not part.signerName:
             errors.required(path.child("signerName"), "must be a valid signer name")
+        check_signer_name(errors, path.child("signerName"), part.signerName)
         validate_label_selector(part.labelSelector, errors, path.child("labelSelector"))
     else:
         errors.required(path, "either name or signerName must be specified")
     check_given(errors, file_path, part.path, path, "path")
 
 
+def _check_bundle_name(name: str, path: Path, errors: ErrorList) -> None:
+    """`signer.domain:path:name`, or one that is of no signer."""
+    if not name:
+        errors.required(path, "must be a valid object name")
+    for problem in dns1123_subdomain(name.rpartition(":")[2]):
+        errors.invalid(path, name, f"not a valid clustertrustbundlename: {problem}")
+
+
 def _project_certificate(part: PodCertificateProjection, _: Path, path: Path, errors: ErrorList) -> None:
-    if not part.signerName:
-        errors.required(path.child("signerName"))
+    check_signer_name(errors, path.child("signerName"), part.signerName)
+    for key in part.userAnnotations:
+        check_domain_prefixed_key(errors, path.child("userAnnotations"), key.lower())
     if part.keyType not in _KEY_TYPES:
         errors.unsupported(path.child("keyType"), part.keyType, _KEY_TYPES)
     if part.maxExpirationSeconds is not None and part.maxExpirationSeconds < 3600:
         detail = "if provided, maxExpirationSeconds must be >= 3600"
+        errors.invalid(path.child("maxExpirationSeconds"), part.maxExpirationSeconds, detail)
+    domain = part.signerName.partition("/")[0]
+    most = 24 * 3600 if f".{domain}".endswith(".kubernetes.io") else 91 * 24 * 3600
+    if part.maxExpirationSeconds is not None and part.maxExpirationSeconds > most:
+        detail = f"if provided, maxExpirationSeconds must be <= {most}"
         errors.invalid(path.child("maxExpirationSeconds"), part.maxExpirationSeconds, detail)
     fields = ("credentialBundlePath", "keyPath", "certificateChainPath")
     for field in fields:

@@ -13,6 +13,7 @@ from proa.api.core_v1.container import AppArmorProfile, Container, ContainerPort
 from proa.api.core_v1.node_label_warnings import keyed_warnings, label_warning, term_warnings
 from proa.api.core_v1.placement import Affinity, PodAffinityTerm, TopologySpreadConstraint
 from proa.api.core_v1.pod import Pod, PodSpec
+from proa.api.core_v1.pod_annotations import APPARMOR, SECCOMP, SECCOMP_OF_POD
 from proa.api.core_v1.template import PodTemplateSpec
 from proa.api.core_v1.volume_warnings import volume_warnings
 from proa.machinery.address_spelling import address_warnings
@@ -22,9 +23,6 @@ from proa.machinery.names import dns1123_label
 AnyContainer = Container | EphemeralContainer
 _BYTES = ("memory", "ephemeral-storage")
 _LONGEST_LABEL = 63
-_SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
-_SECCOMP = "container.seccomp.security.alpha.kubernetes.io/"
-_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _OLD_ANNOTATIONS: Mapping[str, str] = {
     "scheduler.alpha.kubernetes.io/critical-pod": (
         'non-functional in v1.16+; use the "priorityClassName" field instead'
@@ -122,14 +120,14 @@ def _annotation_warnings(spec: PodSpec, annotations: Mapping[str, str], path: Pa
     found = [f"{path.key(key)}: {text}" for key, text in _OLD_ANNOTATIONS.items() if key in annotations]
     context = spec.securityContext
     seccomp = 'non-functional in v1.27+; use the "seccompProfile" field instead'
-    if _SECCOMP_POD in annotations and (context is None or context.seccompProfile is None):
-        found.append(f"{path.key(_SECCOMP_POD)}: {seccomp}")
+    if SECCOMP_OF_POD in annotations and (context is None or context.seccompProfile is None):
+        found.append(f"{path.key(SECCOMP_OF_POD)}: {seccomp}")
     of_pod = context.appArmorProfile if context is not None else None
     for container in (each for _, containers in _containers(spec) for each in containers):
-        own, key = container.securityContext, _SECCOMP + container.name
+        own, key = container.securityContext, SECCOMP + container.name
         if key in annotations and (own is None or own.seccompProfile is None):
             found.append(f"{path.key(key)}: {seccomp}")
-        key = _APPARMOR + container.name
+        key = APPARMOR + container.name
         if key in annotations and (own is None or own.appArmorProfile is None):
             profile = _apparmor(annotations[key])
             if profile is None or profile != of_pod:

@@ -11,16 +11,17 @@ from typing import Any
 
 import msgspec
 
+from proa.api.core_v1 import pod_annotations
 from proa.api.core_v1.configuration import ConfigMap, Secret
 from proa.api.core_v1.container_resources import check_resource_amount
 from proa.api.core_v1.identity import Namespace, ServiceAccount
 from proa.api.core_v1.node import Node
 from proa.api.core_v1.pod import Pod
-from proa.api.core_v1.pod_changes import check_annotations, check_changes
-from proa.api.core_v1.pod_changes import validate_annotations as validate_pod_annotations
+from proa.api.core_v1.pod_changes import check_changes
 from proa.api.core_v1.pod_defaults import default_pod, default_pod_addresses, default_pod_template
 from proa.api.core_v1.pod_label_keys import merge_label_keys
 from proa.api.core_v1.pod_network import validate_addresses
+from proa.api.core_v1.pod_status import check_status
 from proa.api.core_v1.pod_validation import validate_images, validate_pod_spec, validate_pod_template
 from proa.api.core_v1.pod_warnings import name_warnings, pod_status_warnings, pod_warnings, template_warnings
 from proa.api.core_v1.replication import ReplicationController
@@ -35,6 +36,7 @@ from proa.machinery.strategy import DefaultStrategy, is_other
 Document = dict[str, Any]
 _SPEC = Path("spec")
 _STATUS = Path("status")
+_ANNOTATIONS = Path("metadata", "annotations")
 _MAX_DATA = 1024 * 1024
 # The counts of a replication controller's status that are part of another one.
 _PARTS = {"fullyLabeledReplicas": "replicas", "readyReplicas": "replicas", "availableReplicas": "readyReplicas"}
@@ -68,15 +70,19 @@ class PodStrategy(DefaultStrategy):
         if new.spec.nodeName and new.spec.schedulingGates:
             detail = "cannot be set until all schedulingGates have been cleared"
             errors.forbidden(_SPEC.child("nodeName"), detail)
+        if new.metadata.annotations:
+            pod_annotations.check_fields(new.metadata.annotations, new.spec, _SPEC, errors)
 
     def validate_update(self, new: Pod, old: Pod, errors: ErrorList) -> None:
         """A spec that nobody changed is as good as it was: most updates are of the status."""
         if new.metadata.annotations != old.metadata.annotations:
-            check_annotations(new.metadata.annotations, old.metadata.annotations, errors)
-            validate_pod_annotations(new, errors)
+            pod_annotations.check_changes(new.metadata.annotations, old.metadata.annotations, _ANNOTATIONS, errors)
+            pod_annotations.validate_annotations(new.metadata.annotations, new.spec, _ANNOTATIONS, errors)
         if new.spec != old.spec:
             _validate_pod(new, errors)
             check_changes(new, old, errors)
+        if new.status != old.status:
+            check_status(new, old, errors)
         if (new.status.podIPs, new.status.hostIPs) != (old.status.podIPs, old.status.hostIPs):
             validate_addresses(new.status, errors)
 
@@ -90,8 +96,9 @@ class PodStrategy(DefaultStrategy):
 
 def _validate_pod(pod: Pod, errors: ErrorList) -> None:
     """What holds of pods beyond what holds of templates."""
-    validate_pod_annotations(pod, errors)
-    validate_pod_spec(pod.spec, _SPEC, errors)
+    if pod.metadata.annotations:
+        pod_annotations.validate_annotations(pod.metadata.annotations, pod.spec, _ANNOTATIONS, errors)
+    validate_pod_spec(pod.spec, _SPEC, errors, pod.metadata.name)
     validate_images(pod.spec, _SPEC, errors)
     if pod.spec.serviceAccountName:
         return

@@ -18,7 +18,7 @@ from proa.api.core_v1.persistent_volume import (
 )
 from proa.api.core_v1.placement_validation import validate_node_selector
 from proa.api.core_v1.reference import SecretReference
-from proa.api.core_v1.volume import AzureDiskVolumeSource, FCVolumeSource, FlockerVolumeSource
+from proa.api.core_v1.volume import AzureDiskVolumeSource, FCVolumeSource, FlockerVolumeSource, ISCSIVolumeSource
 from proa.machinery import names
 from proa.machinery.checks import check_names, check_required
 from proa.machinery.fields import ErrorList, Path
@@ -118,14 +118,20 @@ def _validate_source(spec: PersistentVolumeSpec, name: str, path: Path, errors: 
         errors.forbidden(path.child(extra), "may not specify more than 1 volume type")
     source, at = getattr(spec, chosen[0]), path.child(chosen[0])
     validate_source(chosen[0], source, at, errors)
-    if spec.iscsi is not None and spec.iscsi.initiatorName is not None:
-        portal = spec.iscsi.targetPortal
-        if len(f"{name}:{portal}") > _LONGEST_PORTAL:
-            detail = (
-                f"Total length of <volume name>:<iscsi.targetPortal> must be under {_LONGEST_PORTAL} characters if"
-                " iscsi.initiatorName is specified."
-            )
-            errors.invalid(at.child("targetportal"), portal, detail)
+    if spec.iscsi is not None:
+        check_initiator(spec.iscsi, name, at.child("targetportal"), spec.iscsi.targetPortal, errors)
+
+
+def check_initiator(
+    source: ISCSIPersistentVolumeSource | ISCSIVolumeSource, name: str, path: Path, value: str, errors: ErrorList
+) -> None:
+    """That a volume of that name and its portal fit into a name of their own. value: what at `path` is too long."""
+    if source.initiatorName is not None and len(f"{name}:{source.targetPortal}") > _LONGEST_PORTAL:
+        detail = (
+            f"Total length of <volume name>:<iscsi.targetPortal> must be under {_LONGEST_PORTAL} characters if"
+            " iscsi.initiatorName is specified."
+        )
+        errors.invalid(path, value, detail)
 
 
 def validate_source(field: str, source: Any, path: Path, errors: ErrorList) -> None:
