@@ -293,6 +293,17 @@ async def test_an_absent_server_is_unreachable(unused_tcp_port):
     await client.close()
 
 
+async def test_a_client_over_http_counts_its_requests_by_code(server):
+    client = over_http(server)
+    await client.list(CONFIG_MAPS, "default")
+    with pytest.raises(StatusError):
+        await client.get(CONFIG_MAPS, "absent", "default")
+    await client.close()
+    assert client.metrics.host == f"127.0.0.1:{server.port}"
+    assert client.metrics.codes == {("200", "GET"): 1, ("404", "GET"): 1}
+    assert sum(client.metrics.seconds["GET"].counts) == 2
+
+
 async def test_a_client_certificate_over_tls_says_who_asks(tmp_path):
     now = datetime.now(UTC)
     authority = create_authority("test", now)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -22,6 +24,7 @@ from multidict import CIMultiDict
 from proa.aio.backoff import Backoff
 from proa.base.errors import ProaError
 from proa.client.connection import Connection
+from proa.client.metrics import ClientMetrics
 from proa.client.protocol import Document, Listing, PatchType, UnreachableError, WatchEvent
 from proa.machinery.conform import prune
 from proa.machinery.declare import Object
@@ -116,6 +119,7 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._token = connection.token
         self._token_read = -TOKEN_SECONDS
+        self.metrics = ClientMetrics(urlsplit(connection.server).netloc)
         self._requests = 0
         self._retries = 0
         self._watches = 0
@@ -334,6 +338,7 @@ class HttpClient:
         if body is not None:
             headers["Content-Type"] = content_type
         self._requests += 1
+        began, code = time.perf_counter(), 0
         try:
             response = await session.request(
                 method,
@@ -344,11 +349,14 @@ class HttpClient:
                 server_hostname=self.connection.server_name or None,
                 timeout=timeout or DEFAULT_TIMEOUT,
             )
-            if response.status < 400:
+            code = response.status
+            if code < 400:
                 return response
             failure = decode_status(await response.read(), response.status)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise UnreachableError(f"{method} {self.connection.server}{path}: {_says(error)}") from error
+        finally:
+            self.metrics.answered(method, code, time.perf_counter() - began)
         raise StatusError(_with_retry_after(failure, response.headers.get("Retry-After", "")))
 
     def _opened(self) -> aiohttp.ClientSession:

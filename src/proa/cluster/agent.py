@@ -24,6 +24,7 @@ from proa.base import collector
 from proa.client.http import HttpClient
 from proa.client.informer import Informer, Informers
 from proa.client.kubeconfig import load
+from proa.client.metrics import client_samples
 from proa.cluster import processes, tls
 from proa.cluster.addresses import host_address
 from proa.cluster.credentials import PROXY, Credentials, is_api_server
@@ -107,7 +108,8 @@ class Agent:
         self._journal = FileJournal(self._root / "journal")
         self._stack.callback(self._journal.close)
         kubelet_client = self._client(f"node-{self._name}")
-        informers = Informers(self._client(PROXY.common_name), on_error=_log_failure)
+        network_client = self._client(PROXY.common_name)
+        informers = Informers(network_client, on_error=_log_failure)
         self._stack.push_async_callback(informers.close)
         own_node = informers.informer(NODES, field_selector=f"metadata.name={self._name}")
         network = LaterNetwork()
@@ -123,7 +125,8 @@ class Agent:
         serving = tls.serving(
             credentials.files(f"kubelet-{self._name}").load(), credentials.authority.certificate.read_bytes()
         )
-        await kubelet.serve(serving, is_api_server)
+        clients = (kubelet_client.metrics, network_client.metrics)
+        await kubelet.serve(serving, is_api_server, metrics=[lambda: client_samples(clients)])
         network_task = self._scope.spawn(self._start_network(informers, own_node, runtime, network), name="network")
         await informers.start()
         await kubelet.start()

@@ -18,6 +18,7 @@ from proa.aio.tasks import TaskFailedError, TaskScope
 from proa.api.core_v1 import Pod, Service
 from proa.api.core_v1.resources import PODS, SERVICES
 from proa.base.journal import Journal
+from proa.base.metrics import Source
 from proa.client.events import EventRecorder, Events
 from proa.client.informer import Informer, Informers
 from proa.client.protocol import Client
@@ -149,11 +150,21 @@ class Kubelet:
             self._watched.on_change(self.pods.pod_changed)
             await self.pods.remove_orphans()
 
-    async def serve(self, tls: ssl.SSLContext | None, authorize: Authorize, *, address: str = "0.0.0.0") -> int:
-        """Open the HTTPS endpoint for the API server; the port it got (config.port; 0: any)."""
+    async def serve(
+        self,
+        tls: ssl.SSLContext | None,
+        authorize: Authorize,
+        *,
+        address: str = "0.0.0.0",
+        metrics: Iterable[Source] = (),
+    ) -> int:
+        """Open the HTTPS endpoint for the API server; the port it got (config.port; 0: any).
+
+        metrics: what else the process tells of itself.
+        """
         from proa.kubelet.server import KubeletServer
 
-        self._server = KubeletServer([self], authorize)
+        self._server = KubeletServer([self], authorize, metrics)
         port: int = await self._server.start(address, self.config.port, tls)
         return port
 

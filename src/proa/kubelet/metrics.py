@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from proa.base.build import KUBERNETES_VERSION
-from proa.base.metrics import Metrics
+from proa.base.metrics import Metrics, Source
 from proa.runtime.protocol import ContainerState
 
 if TYPE_CHECKING:
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 class KubeletMetrics:
     """The metrics of all nodes this process is."""
 
-    def __init__(self, kubelets: Collection[Kubelet]) -> None:
+    def __init__(self, kubelets: Collection[Kubelet], also: Iterable[Source] = ()) -> None:
+        """also: what else the process tells of itself."""
         self._kubelets = kubelets
         self._metrics = Metrics()
+        for each in also:
+            self._metrics.computed(each)
         build = self._metrics.gauge("kubernetes_build_info", "The version that is served, always 1.", ["git_version"])
         build.labels(KUBERNETES_VERSION).set(1)
         self._names = self._metrics.gauge("kubelet_node_name", "The nodes' names, always 1.", ["node"])

@@ -17,6 +17,7 @@ import msgspec
 from aiohttp import web
 
 from proa.api.core_v1 import PodList
+from proa.base.metrics import Source
 from proa.kubelet import portforward, streaming
 from proa.kubelet.logs import LogOptions, read_log
 from proa.kubelet.metrics import KubeletMetrics
@@ -50,14 +51,14 @@ def certificate_holder(certificate: Mapping[str, Any] | None) -> tuple[str, tupl
 
 
 class KubeletServer:
-    """Serves the pods of `kubelets`."""
+    """Serves the pods of `kubelets`. metrics: what else the process tells of itself at /metrics."""
 
-    def __init__(self, kubelets: Collection[Kubelet], authorize: Authorize) -> None:
+    def __init__(self, kubelets: Collection[Kubelet], authorize: Authorize, metrics: Iterable[Source] = ()) -> None:
         self._kubelets = kubelets
         self._authorize = authorize
         self._runner: web.AppRunner | None = None
         self._requests = 0
-        self._metrics = KubeletMetrics(kubelets)
+        self._metrics = KubeletMetrics(kubelets, metrics)
 
     def statistics(self) -> dict[str, int]:
         return {"requests": self._requests}

@@ -13,7 +13,9 @@ import pytest
 
 from proa.aio.clock import SystemClock
 from proa.api.core_v1 import Container
+from proa.client.metrics import ClientMetrics, client_samples
 from proa.kubelet import spdy
+from proa.kubelet.metrics import KubeletMetrics
 from proa.kubelet.portforward import TUNNEL
 from proa.kubelet.server import KubeletServer, certificate_holder
 from proa.kubelet.simulated import NoVolumes
@@ -226,6 +228,18 @@ async def test_pods_and_stats(endpoint: Endpoint) -> None:
     _, body = await fetch(endpoint, "/metrics")
     assert 'kubelet_running_containers{container_state="running"} 2.0' in body
     assert "kubelet_running_pods 1.0" in body
+
+
+async def test_metrics_tell_what_else_the_process_says_of_itself() -> None:
+    client = ClientMetrics("10.0.0.1:6443")
+    client.answered("GET", 200, 0.3)
+    client.answered("GET", 0, 10.0)
+    text = (await KubeletMetrics((), [lambda: client_samples([client, client])]).exposition()).decode()
+    host = 'host="10.0.0.1:6443"'
+    assert f'rest_client_requests_total{{code="200",{host},method="GET"}} 2.0\n' in text
+    assert f'rest_client_requests_total{{code="<error>",{host},method="GET"}} 2.0\n' in text
+    assert f'rest_client_request_duration_seconds_bucket{{{host},le="0.5",verb="GET"}} 2.0\n' in text
+    assert f'rest_client_request_duration_seconds_sum{{{host},verb="GET"}} 20.6\n' in text
 
 
 def test_a_certificate_says_who_calls() -> None:
