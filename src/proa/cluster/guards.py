@@ -205,7 +205,7 @@ def _token_webhook(parts: _Parts) -> Authenticator | None:
 
 # In upstream's order.
 _AUTHENTICATORS: tuple[Callable[[_Parts], Authenticator | None], ...] = (
-    lambda parts: CertificateAuthenticator(parts.authorities),
+    lambda parts: CertificateAuthenticator(parts.authorities, clock=parts.clock, metrics=parts.server.families),
     _token_file,
     _service_accounts,
     _bootstrap_tokens,

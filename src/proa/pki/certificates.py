@@ -149,6 +149,11 @@ def subject_of(certificate: bytes) -> Subject:
     return Subject(common[0] if common else "", organizations)
 
 
+def expiry_of(certificate: bytes) -> datetime:
+    """When a DER certificate expires."""
+    return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+
+
 class Authorities:
     """Certificates (a PEM bundle) whose signatures count."""
 

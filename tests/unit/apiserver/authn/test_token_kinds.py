@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from multidict import CIMultiDict
 
+from proa.aio.clock import SystemClock
 from proa.api.core_v1 import Secret
 from proa.api.core_v1.resources import SECRETS
 from proa.apiserver.authn import token_file
@@ -27,10 +28,11 @@ from proa.apiserver.identity import (
     Credentials,
     User,
 )
+from proa.base.metrics import Metrics
 from proa.machinery.meta import ObjectMeta
 from proa.machinery.status import StatusError, unauthorized
 from proa.machinery.timestamps import format_time
-from proa.pki.certificates import Authorities, KeyPair, Subject, create_authority, issue
+from proa.pki.certificates import Authorities, KeyPair, Subject, create_authority, expiry_of, issue
 
 NOW = datetime.now(UTC)
 
@@ -130,6 +132,22 @@ async def test_a_certificate_of_the_cluster_is_its_subject() -> None:
     assert user is not None
     assert (user.name, user.groups) == ("front-proxy-client", ("team",))
     assert user.extra["authentication.kubernetes.io/credential-id"][0].startswith("X509SHA256=")
+
+
+class ThreeHoursBefore(SystemClock):
+    def now(self) -> datetime:
+        return expiry_of(USER) - timedelta(hours=3)
+
+
+async def test_metrics_tell_for_how_long_certificates_are_still_valid() -> None:
+    metrics = Metrics(process=False)
+    authenticator = CertificateAuthenticator(clock=ThreeHoursBefore(), metrics=metrics)
+    await authenticator.authenticate(Credentials(certificate=USER))
+    lines = metrics.exposition().decode().splitlines()
+    name = "apiserver_client_certificate_expiration_seconds"
+    assert f'{name}_bucket{{le="7200.0"}} 0.0' in lines
+    assert f'{name}_bucket{{le="21600.0"}} 1.0' in lines
+    assert f"{name}_sum 10800.0" in lines
 
 
 async def test_a_proxys_certificate_makes_no_user() -> None:
