@@ -7,6 +7,7 @@ import hashlib
 from proa.aio.clock import Clock, SystemClock
 from proa.apiserver.identity import Credentials, User
 from proa.base.metrics import Histogram, Metrics
+from proa.machinery.status import unauthorized
 from proa.pki.certificates import Authorities, expiry_of, subject_of
 
 _HOUR, _DAY = 3600.0, 86400.0
@@ -39,8 +40,10 @@ class CertificateAuthenticator:
 
     async def authenticate(self, credentials: Credentials) -> User | None:
         certificate = credentials.certificate
-        if certificate is None or (self._authorities is not None and not self._authorities.signed(certificate)):
+        if certificate is None:
             return None
+        if self._authorities is not None and not self._authorities.signed(certificate):
+            raise unauthorized("x509: certificate signed by unknown authority")
         subject = subject_of(certificate)
         if not subject.common_name:
             return None

@@ -150,9 +150,11 @@ async def test_metrics_tell_for_how_long_certificates_are_still_valid() -> None:
     assert f"{name}_sum 10800.0" in lines
 
 
-async def test_a_proxys_certificate_makes_no_user() -> None:
+async def test_a_proxys_certificate_makes_no_user_not_even_an_anonymous_one() -> None:
     authenticator = CertificateAuthenticator(Authorities(CLUSTER.certificate))
-    assert await authenticator.authenticate(Credentials(certificate=PROXY)) is None
+    with pytest.raises(StatusError, match="unknown authority") as refused:
+        await authenticator.authenticate(Credentials(certificate=PROXY))
+    assert refused.value.code == 401
 
 
 def test_a_front_proxy_speaks_for_users() -> None:
