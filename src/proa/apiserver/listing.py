@@ -7,7 +7,7 @@ that a client may go on at another server. Not here: how items become bytes of a
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -32,12 +32,13 @@ class ItemList(msgspec.Struct, frozen=True):
 
 
 class _Token(msgspec.Struct):
-    v: str
-    start: str
+    v: str = ""
+    start: str = ""
     rv: int = 0
 
 
 _VERSION = "meta.k8s.io/v1"
+_NOT_BASE64 = re.compile("[^A-Za-z0-9_-]")
 
 
 def encode_continue(prefix: str, key: str, revision: int) -> str:
@@ -48,9 +49,13 @@ def encode_continue(prefix: str, key: str, revision: int) -> str:
 
 def decode_continue(prefix: str, text: str) -> tuple[str, int]:
     """The key after which to go on, and the revision; a negative one means the present. Raises StatusError 400."""
+    illegal = _NOT_BASE64.search(text)
+    if illegal is not None or len(text) % 4 == 1:
+        at = illegal.start() if illegal is not None else len(text) - 1
+        raise _not_valid(f": illegal base64 data at input byte {at}")
     try:
-        token = msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True), type=_Token)
-    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+        token = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Token)
+    except msgspec.DecodeError as error:
         raise _not_valid(f": {error}") from None
     if token.v != _VERSION:
         raise _not_valid(f": server does not recognize this encoded version {token.v}")
@@ -82,8 +87,9 @@ def parse_revision(text: str) -> int:
 
 def _check(options: ReadOptions) -> None:
     match, version = options.resource_version_match, options.resource_version
+    errors = ErrorList()
     if match:
-        path, errors = Path("resourceVersionMatch"), ErrorList()
+        path = Path("resourceVersionMatch")
         if not version:
             errors.forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided")
         if options.continue_:
@@ -92,7 +98,9 @@ def _check(options: ReadOptions) -> None:
             errors.unsupported(path, match, ("Exact", "NotOlderThan", ""))
         if match == "Exact" and version == "0":
             errors.forbidden(path, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-        refuse("ListOptions", errors)
+    if options.send_initial_events:
+        errors.forbidden(Path("sendInitialEvents"), "sendInitialEvents is forbidden for list")
+    refuse("ListOptions", errors)
 
 
 async def list_items(cache: WatchCache, prefix: str, options: ReadOptions, matches: Matches | None) -> ItemList:
@@ -123,10 +131,10 @@ async def list_items(cache: WatchCache, prefix: str, options: ReadOptions, match
                 await cache.reach(asked)
             revision = asked if exact else 0
         return await _page(cache, prefix, after, options.limit, revision, matches)
-    except CompactedError as error:
+    except CompactedError:
         if options.continue_:
             raise failures.with_continue(failures.expired(_INCONSISTENT), encode_continue(prefix, after, -1)) from None
-        raise failures.too_old_resource_version(error.requested, error.oldest) from None
+        raise failures.expired("The resourceVersion for the provided list is too old.") from None
     except FutureRevisionError as error:
         raise failures.too_large_resource_version(error.requested, error.current) from None
 

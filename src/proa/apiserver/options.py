@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ class ReadOptions(msgspec.Struct, frozen=True):
     continue_: str = ""
     resource_version: str = ""
     resource_version_match: str = ""
+    send_initial_events: bool = False
+    """Whether anything is said about them: they are a watch's."""
 
 
 class WatchOptions(msgspec.Struct, frozen=True):
@@ -70,15 +73,17 @@ def flag(query: Mapping[str, str], name: str) -> bool:
     return value is not None and value.lower() not in ("false", "0")
 
 
+_INTEGER = re.compile("[+-]?[0-9]+")
+
+
 def integer(query: Mapping[str, str], name: str, default: int = 0) -> int:
     """An integer query parameter. Raises StatusError 400."""
     value = query.get(name)
-    if not value:
+    if value is None:
         return default
-    try:
-        number = int(value)
-    except ValueError:
-        raise failures.bad_request(f"strconv.ParseInt: parsing {quoted(value)}: invalid syntax") from None
+    if not _INTEGER.fullmatch(value):
+        raise failures.bad_request(f"strconv.ParseInt: parsing {quoted(value)}: invalid syntax")
+    number = int(value)
     if not -(1 << 63) <= number < 1 << 63:
         raise failures.bad_request(f"strconv.ParseInt: parsing {quoted(value)}: value out of range")
     return number
@@ -116,13 +121,10 @@ _FIELD_VALIDATIONS = ("Ignore", "Strict", "Warn")
 
 
 def read_options(query: Mapping[str, str]) -> ReadOptions:
-    """ListOptions of a list from the query. Raises StatusError 400, 422."""
+    """ListOptions of a list from the query. Raises StatusError 400."""
     if not query:
         return _DEFAULT_READ
-    if "sendInitialEvents" in query:
-        errors = ErrorList()
-        errors.forbidden(Path("sendInitialEvents"), "sendInitialEvents is forbidden for list")
-        refuse("ListOptions", errors)
+    integer(query, "timeoutSeconds")  # bounds nothing here, but is a number
     return ReadOptions(
         query.get("labelSelector", ""),
         query.get("fieldSelector", ""),
@@ -130,6 +132,7 @@ def read_options(query: Mapping[str, str]) -> ReadOptions:
         query.get("continue", ""),
         query.get("resourceVersion", ""),
         query.get("resourceVersionMatch", ""),
+        "sendInitialEvents" in query,
     )
 
 

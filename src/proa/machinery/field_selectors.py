@@ -95,9 +95,7 @@ def _split_term(term: str) -> tuple[str, str, str]:
 
 
 def _unescaped(value: str) -> str:
-    if "\\" not in value:
-        if "=" in value:
-            raise SelectorError(f"invalid field selector: unescaped character in value: {value}")
+    if "\\" not in value and "=" not in value:
         return value
     out, at = [], 0
     while at < len(value):
@@ -105,8 +103,8 @@ def _unescaped(value: str) -> str:
             at += 1
             if at == len(value) or value[at] not in "\\,=":
                 raise SelectorError(f"invalid field selector: invalid escape sequence: \\{value[at : at + 1]}")
-        elif value[at] == "=":
-            raise SelectorError(f"invalid field selector: unescaped character in value: {value}")
+        elif value[at] == "=":  # which is told by its number
+            raise SelectorError(f"invalid field selector: unescaped character in value: {ord('=')}")
         out.append(value[at])
         at += 1
     return "".join(out)

@@ -41,6 +41,30 @@ WATCH = {"watch": "true"}
 @pytest.mark.parametrize(
     ("query", "code", "message"),
     [
+        ({"timeoutSeconds": "abc"}, 400, 'strconv.ParseInt: parsing "abc": invalid syntax'),
+        ({"limit": ""}, 400, 'strconv.ParseInt: parsing "": invalid syntax'),
+        ({"limit": "1_0"}, 400, 'strconv.ParseInt: parsing "1_0": invalid syntax'),
+        (
+            {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"},
+            422,
+            LIST + "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is"
+            " provided, sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list]",
+        ),
+        (
+            {"continue": "ab!"},
+            400,
+            "invalid continue token: continue key is not valid: illegal base64 data at input byte 2",
+        ),
+        (
+            {"continue": token(v="v2")},
+            400,
+            "invalid continue token: continue key is not valid: server does not recognize this encoded version v2",
+        ),
+        (
+            {"fieldSelector": "metadata.name=a=b"},
+            400,
+            "invalid field selector: unescaped character in value: 61",
+        ),
         (
             {"resourceVersionMatch": "Exact"},
             422,
