@@ -12,6 +12,7 @@ import msgspec
 
 from proa.api.core_v1 import Binding
 from proa.apiserver import metadata
+from proa.apiserver.kinds import check_kind
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.registry import Registry
@@ -40,7 +41,7 @@ def shaped_body(body: Document, kind: type[Object], options: WriteOptions, *api_
     schema = schema_of(kind)
     said = body.get("apiVersion")
     if body.get("kind") not in (None, "", kind.__name__) or said not in (None, "", *api_versions):
-        metadata.check_kind(body, api_versions[0], kind.__name__)
+        check_kind(body, api_versions[0], kind.__name__)
     body["apiVersion"], body["kind"] = said or api_versions[0], kind.__name__
     shaped = {**body, "apiVersion": api_versions[0]}
     options.warnings += decode.field_validation(shaped, schema, options.field_validation, options.raw)

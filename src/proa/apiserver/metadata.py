@@ -11,7 +11,6 @@ from random import Random
 from typing import Any
 
 from proa.machinery import status as failures
-from proa.machinery.fields import quoted
 from proa.machinery.names import new_uid
 from proa.machinery.resource import Resource
 
@@ -29,16 +28,6 @@ def of(document: Document) -> Document:
     elif not isinstance(metadata, dict):
         raise failures.bad_request("metadata: must be an object")
     return metadata
-
-
-def check_kind(document: Mapping[str, Any], api_version: str, kind: str) -> None:
-    """Raises StatusError 400 when the body says it is something else than the URL serves."""
-    said_version, said_kind = document.get("apiVersion", ""), document.get("kind", "")
-    if (said_version and said_version != api_version) or (said_kind and said_kind != kind):
-        raise failures.bad_request(
-            f"{said_kind} in version {quoted(said_version)} cannot be handled as a {kind}: "
-            f"this path serves apiVersion {api_version}, kind {kind}"
-        )
 
 
 def match_namespace(resource: Resource[Any], metadata: Document, namespace: str) -> None:

@@ -63,7 +63,14 @@ def patch_of(resource: Resource[Any], content_type: str, body: Any) -> Change:
     if content_type == MERGE_PATCH:
         return lambda stored: _object(patch.merge(stored, body))
     tree = resource.schema
-    return lambda stored: _object(patch.strategic(stored, body, tree))
+
+    def patched(stored: Document) -> Document:
+        document = _object(patch.strategic(stored, body, tree))
+        # What it is cannot be patched in this way, which never leaves its type.
+        document["apiVersion"], document["kind"] = resource.api_version, resource.kind
+        return document
+
+    return patched
 
 
 Applying = Callable[[Document | None], Document]
@@ -81,9 +88,12 @@ def applying(
         refuse("PatchOptions", errors)
     if not isinstance(body, dict):
         raise failures.bad_request("an apply patch is an object")
-    metadata.check_kind(body, resource.api_version, resource.kind)
-    if not body.get("apiVersion") or not body.get("kind"):
-        raise failures.bad_request("an apply patch must say its apiVersion and kind")
+    version = body.get("apiVersion") or ""
+    if version != resource.api_version:
+        raise failures.bad_request(
+            f"Incorrect version specified in apply patch. Specified patch version: {version}, expected: "
+            f"{resource.api_version}"
+        )
     _check_typed(resource, name, body)
     options.warnings += resource.form.shape(body, options.field_validation)
     options.applied = True
@@ -141,15 +151,19 @@ async def apply(
 
 
 def _check_typed(resource: Resource[Any], name: str, body: Document) -> None:
-    """Nobody can own a field that the schema does not know, or one of two elements that are named alike.
+    """Nobody can own a field that the schema does not know, or one of two elements that are named alike, or anything
+    of another kind.
 
     Raises StatusError 500, as upstream does, whatever fieldValidation says.
     """
-    defects = [f".{path}: field not declared in schema" for path in resource.form.undeclared(body)]
-    defects += machinery_apply.list_defects(body, Property("", resource.schema))
+    kind = f"{resource.group}/{resource.version}, Kind={body.get('kind') or ''}"
+    if body.get("kind") == resource.kind:
+        defects = [f".{path}: field not declared in schema" for path in resource.form.undeclared(body)]
+        defects += machinery_apply.list_defects(body, Property("", resource.schema))
+    else:
+        defects = [f"no corresponding type for {kind}"]
     if defects:
         meta = metadata.of(body)
-        kind = f"{resource.group}/{resource.version}, Kind={resource.kind}"
         what = f"{meta.get('namespace', '')}/{meta.get('name', name)}; {kind}"
         raise failures.failed(f"failed to create typed patch object ({what}): {machinery_apply.told(defects)}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from proa.apiserver import metadata
+from proa.apiserver import kinds, metadata
 from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
 from proa.machinery import apply
@@ -41,12 +41,22 @@ class Preparation:
         self._has_status = resource.subresource("status") is not None
         self._warns = type(self._strategy).warnings is not DefaultStrategy.warnings
 
-    def decoded(self, document: Document, options: WriteOptions) -> None:
-        """Bring a client's document to its declared shape, as fieldValidation says."""
+    def decoded(self, document: Document, options: WriteOptions, *, patched: bool = False) -> None:
+        """Bring a client's document to its declared shape, as fieldValidation says. patched: a patch made it."""
         resource = self._resource
-        metadata.check_kind(document, resource.api_version, resource.kind)
+        if document.get("kind") != resource.kind or document.get("apiVersion") != resource.api_version:
+            self._check_kind(document, patched=patched)
         document["apiVersion"], document["kind"] = resource.api_version, resource.kind
         options.warnings += self._form.shape(document, options.field_validation, options.raw)
+
+    def _check_kind(self, document: Document, *, patched: bool) -> None:
+        resource = self._resource
+        if resource.custom:
+            kinds.check_custom(document, resource, patched=patched)
+        elif patched:
+            kinds.check_patched(document, resource.api_version, resource.kind)
+        else:
+            kinds.check_kind(document, resource.api_version, resource.kind)
 
     def check_conditional(self, document: Document, name: str) -> None:
         """Raises StatusError 422 when the document must say which version it replaces and does not."""

@@ -67,7 +67,7 @@ class Part:
 
         def patched(stored: Document) -> Document:
             document = patch(stored)
-            self._prepare.decoded(document, options)
+            self._prepare.decoded(document, options, patched=True)
             return document
 
         return await self.change(namespace, name, patched, options, subresource)

@@ -101,7 +101,7 @@ class Changer:
 
         def patched(stored: Document) -> Document:
             document = patch(stored)
-            self._prepare.decoded(document, options)
+            self._prepare.decoded(document, options, patched=True)
             return document
 
         return await self.change(namespace, name, patched, options, subresource)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proa.apiserver import metadata as system
 from proa.apiserver.admission import Attributes
+from proa.apiserver.kinds import check_kind
 from proa.apiserver.registry.admitting import settle
 from proa.apiserver.webhooks.hooks import Concern
 from proa.apiserver.webhooks.versions import Documents
@@ -71,7 +71,7 @@ class Mutation:
         if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
             raise failures.bad_request("the patch leaves no object")
         asked = seen.document or {}
-        system.check_kind(patched, asked.get("apiVersion", ""), asked.get("kind", ""))
+        check_kind(patched, asked.get("apiVersion", ""), asked.get("kind", ""))
         if _is_new(attributes):
             _give_back(patched, document)
         if seen.resource != attributes.resource:

@@ -282,3 +282,36 @@ async def test_migrated_objects_are_stored_in_the_new_version(client: Client, de
     written = await eventually(rewritten)
     again = await client.document("PUT", path("a", version="v2"), written)
     assert again["metadata"]["resourceVersion"] == written["metadata"]["resourceVersion"]
+
+
+async def test_an_object_of_another_kind_is_invalid(client: Client, define: Define) -> None:
+    await define(definition())
+    with pytest.raises(StatusError) as refused:
+        await client.document("POST", path(), thing(kind="Other"))
+    assert (refused.value.code, refused.value.message) == (
+        422,
+        'Other.example.com "a" is invalid: kind: Invalid value: "Other": must be Thing',
+    )
+    with pytest.raises(StatusError) as refused:
+        await client.document("POST", path(), thing(version="v2"))
+    assert (refused.value.code, refused.value.message) == (
+        400,
+        "the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)",
+    )
+
+
+async def test_a_patch_that_makes_another_kind_is_invalid(listening: ApiServer, client: Client, define: Define) -> None:
+    await define(definition())
+    await client.document("POST", path(), thing())
+    headers = {"Content-Type": "application/merge-patch+json", "Authorization": "Bearer admin"}
+    said = {"apiVersion": "example.com/v2", "kind": "Other"}
+    async with (
+        aiohttp.ClientSession(f"http://127.0.0.1:{listening.port}", headers=headers) as http,
+        http.patch(path("a"), json=said) as answer,
+    ):
+        body = await answer.json()
+    assert (answer.status, body["message"]) == (
+        422,
+        'Other.example.com "a" is invalid: [kind: Invalid value: "Other": must be Thing, '
+        'apiVersion: Invalid value: "example.com/v2": must be example.com/v1]',
+    )
