@@ -18,8 +18,8 @@ MAX_COPIED = 3 * 1024 * 1024
 
 
 def apply_json_patch(document: Any, operations: Any) -> Any:
-    """`document` after the list of `operations`. A failed `test` or a missing path is 422, a malformed patch 400."""
-    if not isinstance(operations, list):
+    """`document` after the list of `operations`. What is no list of operations is 400, one that does not apply 422."""
+    if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
         raise bad_request("a JSON patch must be a list of operations")
     if len(operations) > MAX_OPERATIONS:
         raise request_entity_too_large(
@@ -32,10 +32,16 @@ def apply_json_patch(document: Any, operations: Any) -> Any:
     except RecursionError:
         raise bad_request("the object would be nested too deeply") from None
     except jsonpatch.InvalidJsonPatch as error:
-        raise bad_request(f"invalid JSON patch: {error}") from error
+        raise unprocessable(_unknown(operations) or f"invalid JSON patch: {error}") from error
     except _REFUSED:
         raise unprocessable(_refused(document, operations)) from None
     return patched
+
+
+def _unknown(operations: list[dict[str, Any]]) -> str:
+    """The first operation that is none; '' where each is one."""
+    kinds = [each["op"] if isinstance(each.get("op"), str) else "unknown" for each in operations]
+    return next((f"Unexpected kind: {kind}" for kind in kinds if kind not in jsonpatch.JsonPatch.operations), "")
 
 
 _REFUSED = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException)
@@ -57,12 +63,12 @@ def _refused(document: Any, operations: list[Any]) -> str:
 
 
 def _applied(document: Any, operations: list[Any]) -> Any:
-    if not any(isinstance(each, dict) and each.get("op") == "copy" for each in operations):
+    if not any(each.get("op") == "copy" for each in operations):
         return jsonpatch.JsonPatch(operations).apply(document, in_place=False)
     document = msgspec.json.decode(msgspec.json.encode(document))
     copied = 0
     for each in operations:
-        if isinstance(each, dict) and each.get("op") == "copy" and isinstance(each.get("from"), str):
+        if each.get("op") == "copy" and isinstance(each.get("from"), str):
             source = jsonpointer.resolve_pointer(document, each["from"])
             copied += len(msgspec.json.encode(source))
             if copied > MAX_COPIED:

@@ -31,7 +31,7 @@ def test_json_patch_applies_operations_in_order() -> None:
     [
         ([{"op": "test", "path": "/a", "value": 2}], 422),
         ([{"op": "remove", "path": "/nothing"}], 422),
-        ([{"op": "dance", "path": "/a"}], 400),
+        ([{"op": "dance", "path": "/a"}], 422),
         ({"op": "add"}, 400),
     ],
 )
@@ -154,8 +154,8 @@ def test_a_json_patch_may_not_nest_without_end() -> None:
         ({"op": "remove", "path": "/b"}, 422),
         ({"op": "replace", "path": "/b/c", "value": 1}, 422),
         ({"op": "copy", "from": "/b", "path": "/c"}, 422),
-        ({"op": "dance", "path": "/a"}, 400),
-        ({"op": "add"}, 400),
+        ({"op": "dance", "path": "/a"}, 422),
+        ({"op": "add"}, 422),
         (7, 400),
     ],
 )
@@ -189,3 +189,10 @@ def test_why_a_json_patch_does_not_apply_shows_nothing_of_the_object(operation: 
     assert refused.value.code == 422
     assert refused.value.message == f"the server rejected our request due to an error in our request: {why}"
     assert secret == {"data": {"password": "hunter2"}}
+
+
+def test_an_operation_that_nobody_knows_is_named() -> None:
+    with pytest.raises(StatusError, match="Unexpected kind: dance"):
+        apply_json_patch({"a": 1}, [{"op": "dance", "path": "/a"}])
+    with pytest.raises(StatusError, match="Unexpected kind: unknown"):
+        apply_json_patch({"a": 1}, [{"op": ["add"], "path": "/a"}])
