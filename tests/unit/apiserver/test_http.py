@@ -108,8 +108,6 @@ async def test_an_administrator_may_act_as_somebody_else(http: aiohttp.ClientSes
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/nothing", 404),
-        ("GET", "/apis/nothing/v1/things", 404),
         ("GET", "/api/v1/namespaces/default/pods/a/nothing", 404),
         ("DELETE", "/api/v1/namespaces/default/pods/a/status", 405),
         ("POST", "/api/v1/configmaps", 405),
@@ -405,6 +403,20 @@ async def test_a_scale_is_read_and_written(http: aiohttp.ClientSession) -> None:
         assert answer.status == 409
     async with http.get(f"{deployments}/d") as answer:
         assert (await answer.json())["spec"]["replicas"] == 4
+
+
+async def test_a_scale_that_is_put_says_whose_it_is(http: aiohttp.ClientSession) -> None:
+    url = "/apis/apps/v1/namespaces/default/deployments/d/scale"
+    for metadata, why in (
+        ({}, "the name of the object (d based on URL) was undeterminable: name must be provided"),
+        ({"name": "e"}, "the name of the object (e) does not match the name on the URL (d)"),
+        (
+            {"name": "d", "namespace": "other"},
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
+    ):
+        async with http.put(url, json={"metadata": metadata, "spec": {"replicas": 1}}) as answer:
+            assert (answer.status, (await answer.json())["message"]) == (400, why)
 
 
 async def test_apply_creates_then_updates_and_names_conflicts(http: aiohttp.ClientSession) -> None:

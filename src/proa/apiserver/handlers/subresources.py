@@ -66,6 +66,9 @@ class ScaleHandlers:
         body, raw = decode_body(request.headers.get("Content-Type", ""), await request.body(), Scale)
         options = write_options(request, raw, "UpdateOptions")
         scale = checked_body(body, Scale, options, "autoscaling/v1")
+        meta, info = metadata.of(scale), request.info
+        metadata.match_name(metadata.name_of(scale), info.name)
+        metadata.match_namespace(self._registry.resource, meta, info.namespace)
         return await self._write(request, lambda _, unsaid: scale, options)
 
     async def patch(self, request: Request) -> Response:
