@@ -304,3 +304,19 @@ def test_a_pod_has_one_address_of_a_family() -> None:
         'status.podIPs: Invalid value: [{"ip":"1.2.3.4"},{"ip":"x"}]: may specify no more than one IP for each IP'
         " family",
     ]
+
+
+def test_what_is_wrong_with_taints_is_told_where_they_once_were() -> None:
+    taints = [
+        {"key": "a", "value": "x y", "effect": "Foo"},
+        {"key": "b", "value": "1", "effect": "NoSchedule"},
+        {"key": "b", "value": "2", "effect": "NoSchedule"},
+    ]
+    found = create_errors(NODES, {"metadata": {"name": "n"}, "spec": {"taints": taints}})
+    assert found[0].startswith('metadata.taints[0].value: Invalid value: "x y": a valid label must be an empty string')
+    assert found[1:] == [
+        'metadata.taints[0].effect: Unsupported value: "Foo": supported values: "NoSchedule", "PreferNoSchedule",'
+        ' "NoExecute"',
+        'metadata.taints[2]: Duplicate value: {"Key":"b","Value":"2","Effect":"NoSchedule","TimeAdded":null}: taints'
+        " must be unique by key and effect pair",
+    ]

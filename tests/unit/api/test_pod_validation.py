@@ -572,6 +572,16 @@ def _with_state(policy: str, state: Document, container: Document | None = None)
     return document
 
 
+@pytest.mark.parametrize("operator", ["", "Foo"])
+def test_an_operator_that_selects_no_nodes_is_told_as_such(operator: str) -> None:
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": operator}]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    where = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0]"
+    assert wrong(pod(affinity=affinity)) == [
+        f'{where}.matchExpressions[0].operator: Invalid value: "{operator}": not a valid selector operator'
+    ]
+
+
 @pytest.mark.parametrize(
     ("policy", "code", "container", "may"),
     [

@@ -120,6 +120,7 @@ def test_the_handler_of_a_runtime_class_stays() -> None:
         ({"holderIdentity": "me"}, ""),
         ({"strategy": "OldestEmulationVersion", "preferredHolder": "me"}, ""),
         ({"strategy": "example.com/mine"}, ""),
+        ({"leaseDurationSeconds": 0}, "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"),
         ({"strategy": "Mine"}, 'spec.strategy: Unsupported value: "Mine"'),
         ({"preferredHolder": "me"}, "spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined"),
     ],

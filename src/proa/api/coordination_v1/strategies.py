@@ -18,6 +18,9 @@ class LeaseStrategy(DefaultStrategy):
     unconditional_update = False
 
     def validate(self, new: Lease, errors: ErrorList) -> None:
+        seconds = new.spec.leaseDurationSeconds
+        if seconds is not None and seconds <= 0:
+            errors.invalid(_SPEC.child("leaseDurationSeconds"), seconds, "must be greater than 0")
         strategy, at = new.spec.strategy, _SPEC.child("strategy")
         if strategy:
             problems = qualified_name(strategy)

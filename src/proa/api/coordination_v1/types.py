@@ -9,7 +9,7 @@ from proa.machinery.scalars import Int32, MicroTime
 
 class LeaseSpec(Object):
     holderIdentity: Annotated[str | None, Field(1)] = None
-    leaseDurationSeconds: Annotated[Int32 | None, Field(2, minimum=1)] = None
+    leaseDurationSeconds: Annotated[Int32 | None, Field(2)] = None
     acquireTime: Annotated[MicroTime | None, Field(3)] = None
     renewTime: Annotated[MicroTime | None, Field(4)] = None
     leaseTransitions: Annotated[Int32 | None, Field(5, minimum=0)] = None

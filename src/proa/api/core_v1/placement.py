@@ -9,9 +9,7 @@ from proa.machinery.scalars import Int32, Int64, Time
 
 class NodeSelectorRequirement(Object):
     key: Annotated[str, Field(1, required=True)] = always(str)
-    operator: Annotated[str, Field(2, required=True, enum=("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"))] = (
-        always(str)
-    )
+    operator: Annotated[str, Field(2, required=True)] = always(str)
     values: Annotated[tuple[str, ...], Field(3, list="atomic")] = ()
 
 
@@ -77,7 +75,7 @@ class Affinity(Object):
 class Taint(Object):
     key: Annotated[str, Field(1, required=True)] = always(str)
     value: Annotated[str, Field(2)] = ""
-    effect: Annotated[str, Field(3, required=True, enum=("NoSchedule", "PreferNoSchedule", "NoExecute"))] = always(str)
+    effect: Annotated[str, Field(3, required=True)] = always(str)
     timeAdded: Annotated[Time | None, Field(4)] = None
 
 

@@ -38,8 +38,8 @@ def _validate_expression(requirement: NodeSelectorRequirement, path: Path, error
         case "Gt" | "Lt":
             if len(values) != 1:
                 errors.required(at, "must be specified single value when `operator` is 'Lt' or 'Gt'")
-        case "":
-            errors.invalid(path.child("operator"), "", "not a valid selector operator")
+        case _:
+            errors.invalid(path.child("operator"), requirement.operator, "not a valid selector operator")
     check_names(errors, path.child("key"), requirement.key, qualified_name(requirement.key))
     if not any_value:
         for position, value in enumerate(values):

@@ -17,9 +17,11 @@ from proa.machinery.names import dns1123_subdomain
 _LARGEST_CREDENTIALS = 64  # KiB
 _LONGEST_DOMAIN = 255
 _LONGEST_USER = 104
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NET_BIOS_DOMAIN = re.compile(r'[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}')
-_DNS_DOMAIN = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
+# Compiled where they are needed: few pods speak to Windows.
+_CONTROL = r"[\x00-\x1f\x7f]"
+_NET_BIOS_DOMAIN = r'[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}'
+_DNS_LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_DNS_DOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 _NOT_IN_USERS = r'"/\:;|=,+*?<>@[]'
 
 
@@ -42,14 +44,14 @@ def _name_problems(name: str) -> list[str]:
     domain, backslash, user = name.rpartition("\\")
     if not name:
         return [" cannot be an empty string"]
-    if _CONTROL.search(name):
+    if re.search(_CONTROL, name):
         return [" cannot contain control characters"]
     if "\\" in domain:
         return [" cannot contain more than one backslash"]
     found = []
     if len(domain.encode()) > _LONGEST_DOMAIN:
         found.append(f"'s Domain length must be under {_LONGEST_DOMAIN + 1} characters")
-    if backslash and not (_NET_BIOS_DOMAIN.fullmatch(domain) or _DNS_DOMAIN.fullmatch(domain)):
+    if backslash and not (re.fullmatch(_NET_BIOS_DOMAIN, domain) or re.fullmatch(_DNS_DOMAIN, domain)):
         found.append("'s Domain doesn't match the NetBios nor the DNS format")
     if not user:
         found.append("'s User cannot be empty")

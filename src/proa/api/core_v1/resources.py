@@ -43,13 +43,13 @@ from proa.api.core_v1 import (
 )
 from proa.api.core_v1.endpoints_strategy import EndpointsStrategy
 from proa.api.core_v1.event_strategy import EventStrategy
+from proa.api.core_v1.node_strategy import NodeStrategy
 from proa.api.core_v1.quota_strategies import LimitRangeStrategy, ResourceQuotaStrategy
 from proa.api.core_v1.service_strategy import ServiceStrategy
 from proa.api.core_v1.storage_strategies import PersistentVolumeClaimStrategy, PersistentVolumeStrategy
 from proa.api.core_v1.strategies import (
     ConfigMapStrategy,
     NamespaceStrategy,
-    NodeStrategy,
     PodStrategy,
     PodTemplateStrategy,
     ReplicationControllerStrategy,

@@ -13,9 +13,7 @@ import msgspec
 
 from proa.api.core_v1 import pod_annotations
 from proa.api.core_v1.configuration import ConfigMap, Secret
-from proa.api.core_v1.container_resources import check_resource_amount
 from proa.api.core_v1.identity import Namespace, ServiceAccount
-from proa.api.core_v1.node import Node
 from proa.api.core_v1.pod import Pod
 from proa.api.core_v1.pod_changes import check_changes
 from proa.api.core_v1.pod_defaults import default_pod, default_pod_addresses, default_pod_template
@@ -26,11 +24,9 @@ from proa.api.core_v1.pod_validation import validate_images, validate_pod_spec, 
 from proa.api.core_v1.pod_warnings import name_warnings, pod_status_warnings, pod_warnings, template_warnings
 from proa.api.core_v1.replication import ReplicationController
 from proa.api.core_v1.template import PodTemplate
-from proa.machinery.address_spelling import network_warnings
-from proa.machinery.addresses import cidr
 from proa.machinery.checks import check_names, check_not_negative
 from proa.machinery.fields import ErrorList, Path
-from proa.machinery.names import config_key, label_value, qualified_name
+from proa.machinery.names import config_key
 from proa.machinery.strategy import DefaultStrategy, is_other
 
 Document = dict[str, Any]
@@ -205,76 +201,6 @@ class NamespaceStrategy(DefaultStrategy):
                     name,
                     "name is neither a standard finalizer name nor is it fully qualified",
                 )
-
-
-class NodeStrategy(DefaultStrategy):
-    def default(self, document: Document) -> None:
-        """A node's first network, as old clients and new ones say it: where they differ, the old one's word counts."""
-        spec = document.get("spec") or {}
-        first, networks = spec.get("podCIDR"), spec.get("podCIDRs")
-        if first and (not networks or networks[0] != first):
-            spec["podCIDRs"] = [first]
-        elif networks and not first:
-            spec["podCIDR"] = networks[0]
-
-    def prepare_for_create(self, document: Document) -> None:
-        """A kubelet registers with the status it has."""
-
-    def validate(self, new: Node, errors: ErrorList) -> None:
-        for index, taint in enumerate(new.spec.taints):
-            at = _SPEC.child("taints").index(index)
-            check_names(errors, at.child("key"), taint.key, qualified_name(taint.key))
-            if taint.value:
-                check_names(errors, at.child("value"), taint.value, label_value(taint.value))
-            if not taint.effect:
-                errors.required(at.child("effect"))
-        seen = [(each.key, each.effect) for each in new.spec.taints]
-        for index, each in enumerate(seen):
-            if each in seen[:index]:
-                errors.duplicate(_SPEC.child("taints").index(index), {"key": each[0], "effect": each[1]})
-        for index, network in enumerate(new.spec.podCIDRs):
-            check_names(errors, _SPEC.child("podCIDRs").index(index), network, cidr(network))
-        if len(new.spec.podCIDRs) > len({":" in each for each in new.spec.podCIDRs}):
-            detail = "may specify no more than one CIDR for each IP family"
-            errors.invalid(_SPEC.child("podCIDRs"), new.spec.podCIDRs, detail)
-
-    def validate_create(self, new: Node, errors: ErrorList) -> None:
-        _validate_capacity(new, errors)
-
-    def validate_update(self, new: Node, old: Node, errors: ErrorList) -> None:
-        if old.spec.podCIDRs and new.spec.podCIDRs != old.spec.podCIDRs:
-            detail = 'node updates may not change podCIDR except from "" to valid'
-            errors.forbidden(_SPEC.child("podCIDRs"), detail)
-        if old.spec.providerID and new.spec.providerID != old.spec.providerID:
-            detail = 'node updates may not change providerID except from "" to valid'
-            errors.forbidden(_SPEC.child("providerID"), detail)
-        if new.spec.externalID != old.spec.externalID:
-            errors.forbidden(_SPEC.child("externalID"), "may not be updated")
-        after, before = new.status, old.status
-        if (after.capacity, after.allocatable) != (before.capacity, before.allocatable):
-            _validate_capacity(new, errors)
-        if after.addresses != before.addresses:
-            for index, address in enumerate(after.addresses):
-                if address in after.addresses[:index]:
-                    errors.duplicate(_STATUS.child("addresses").index(index), address)
-
-    def warnings(self, new: Node, old: Node | None) -> list[str]:
-        found = [
-            text
-            for position, network in enumerate(new.spec.podCIDRs)
-            for text in network_warnings(network, _SPEC.child("podCIDRs").index(position))
-        ]
-        if new.spec.configSource is not None:
-            found.append("spec.configSource: the feature is removed")
-        if new.spec.externalID:
-            found.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
-        return found
-
-
-def _validate_capacity(node: Node, errors: ErrorList) -> None:
-    for field in ("capacity", "allocatable"):
-        for name, amount in getattr(node.status, field).items():
-            check_resource_amount(name, amount, _STATUS.child(field, name), errors)
 
 
 def _validate_data(names: Mapping[str, Any], path: Path, errors: ErrorList) -> None:
