@@ -168,7 +168,9 @@ class Representation:
 
     def _row(self, item: Item, accept: Accepted, included: IncludeObject) -> dict[str, Any]:
         """One row; of its object the bytes are passed on."""
-        (row,) = table([_decode(item.body)], self._resource.columns, time.time(), include="None", headers=False)["rows"]
+        resource, document = self._resource, _decode(item.body)
+        conditions, now = resource.row_conditions, time.time()
+        (row,) = table([document], resource.columns, now, include="None", headers=False, conditions=conditions)["rows"]
         if included == "Metadata":
             row["object"] = msgspec.Raw(_metadata_json(accept.version)(item))
         elif included == "Object":

@@ -19,6 +19,7 @@ from proa.machinery.schema import ObjectSchema, schema_of
 
 T = TypeVar("T", bound=Object)
 ObjectType = type[Object]
+Conditions = tuple[Mapping[str, str], ...]
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -90,6 +91,7 @@ class Resource(msgspec.Struct, Generic[T], frozen=True, eq=False, dict=True):
     """One served resource.
 
     type: its declared Struct. name_rule: 'subdomain' (RFC 1123), 'label', 'label1035', 'path' (RBAC names).
+    row_conditions: what a table says of an object as a whole (TableRowCondition).
     fields: selectable fields beyond metadata.name and metadata.namespace, as dotted paths. ttl: seconds until the store
     drops it (events).
 
@@ -110,6 +112,7 @@ class Resource(msgspec.Struct, Generic[T], frozen=True, eq=False, dict=True):
     subresources: tuple[Subresource, ...] = ()
     scale: ScalePaths | None = None
     columns: tuple[Column, ...] = ()
+    row_conditions: Callable[[Mapping[str, Any]], Conditions] | None = None
     fields: tuple[str, ...] = ()
     name_rule: str = "subdomain"
     strategy: Strategy | None = None

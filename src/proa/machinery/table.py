@@ -7,13 +7,13 @@ and content negotiation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from proa.machinery import status, timestamps
 from proa.machinery.columns import AGE, NAME, NONE, UNKNOWN
 from proa.machinery.fields import quoted
-from proa.machinery.resource import Column
+from proa.machinery.resource import Column, Conditions
 
 Document = Mapping[str, Any]
 IncludeObject = Literal["Metadata", "Object", "None"]
@@ -45,16 +45,18 @@ def table(
     list_meta: Mapping[str, Any] | None = None,
     headers: bool = True,
     version: str = "v1",
+    conditions: Callable[[Document], Conditions] | None = None,
 ) -> dict[str, Any]:
     """A `Table`. now: seconds since 1970, for ages. list_meta: the list's metadata, or a single object's
-    resourceVersion. headers: the columns; a watch sends them in its first event only. version: of meta.k8s.io."""
+    resourceVersion. headers: the columns; a watch sends them in its first event only. version: of meta.k8s.io.
+    conditions: what to say of a row as a whole."""
     columns = columns or (NAME, AGE)
     return {
         "kind": "Table",
         "apiVersion": f"{GROUP}/{version}",
         "metadata": dict(list_meta or {}),
         "columnDefinitions": [_definition(each) for each in columns] if headers else [],
-        "rows": [_row(each, columns, now, include) for each in documents],
+        "rows": [_row(each, columns, now, include, conditions) for each in documents],
     }
 
 
@@ -68,8 +70,17 @@ def _definition(column: Column) -> dict[str, Any]:
     }
 
 
-def _row(document: Document, columns: Sequence[Column], now: float, include: IncludeObject) -> dict[str, Any]:
+def _row(
+    document: Document,
+    columns: Sequence[Column],
+    now: float,
+    include: IncludeObject,
+    conditions: Callable[[Document], Conditions] | None,
+) -> dict[str, Any]:
     row: dict[str, Any] = {"cells": [_cell(each, document, now) for each in columns]}
+    said = conditions(document) if conditions is not None else ()
+    if said:
+        row["conditions"] = said
     if include == "Metadata":
         row["object"] = partial_metadata(document)
     elif include == "Object":

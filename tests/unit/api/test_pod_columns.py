@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proa.api.core_v1.pod_columns import PODS
+from proa.api.core_v1.pod_columns import PODS, completed
 from proa.api.core_v1.resources import EVENTS
 from proa.api.events_v1.resources import EVENTS as NEWER_EVENTS
 from proa.machinery.table import table
@@ -137,3 +137,14 @@ def test_events_look_alike_through_both_of_their_apis() -> None:
     shown = ["5m", "Normal", "R", "pod/p", "spec", "c, h", "m", "60m", 3, "e"]
     for resource, document in ((EVENTS, older), (NEWER_EVENTS, newer)):
         assert table([document], resource.columns, NOW)["rows"][0]["cells"] == shown
+
+
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [("Succeeded", "The pod has completed successfully."), ("Failed", "The pod failed.")],
+)
+def test_the_row_of_a_pod_that_is_done_says_so(phase: str, message: str) -> None:
+    documents = [{"status": {"phase": "Running"}}, {"status": {"phase": phase}}]
+    running, done = table(documents, PODS, 0.0, conditions=completed)["rows"]
+    assert "conditions" not in running
+    assert done["conditions"] == ({"type": "Completed", "status": "True", "reason": phase, "message": message},)

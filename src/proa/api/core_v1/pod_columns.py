@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from proa.machinery.columns import AGE, NAME, NONE, UNKNOWN, Document, dig, path
-from proa.machinery.resource import Column
+from proa.machinery.resource import Column, Conditions
 
 
 class _Progress(NamedTuple):
@@ -157,6 +157,17 @@ def _readiness_gates(pod: Document) -> str:
         return NONE
     met = sum(_is_true(pod, each.get("conditionType", "")) for each in gates)
     return f"{met}/{len(gates)}"
+
+
+_COMPLETED = {"Succeeded": "The pod has completed successfully.", "Failed": "The pod failed."}
+
+
+def completed(pod: Document) -> Conditions:
+    """That a pod is done, and how: programs that show tables set such rows apart."""
+    phase = dig(pod, "status", "phase")
+    if phase not in _COMPLETED:
+        return ()
+    return ({"type": "Completed", "status": "True", "reason": phase, "message": _COMPLETED[phase]},)
 
 
 PODS = (

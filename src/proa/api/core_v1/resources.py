@@ -254,6 +254,7 @@ PODS = Resource(
     ),
     has_generation=True,
     columns=pod_columns.PODS,
+    row_conditions=pod_columns.completed,
     strategy=PodStrategy(),
 )
 
