@@ -251,6 +251,10 @@ def answer_to(request: Request, error: Exception) -> Reply:
 
 def failed(request: Request, error: failures.StatusError) -> Reply:
     """The response to a failure somebody named."""
+    if isinstance(error, failures.NoSuchPathError):
+        unknown = text_reply(f"{error.message}\n", error.code)
+        unknown.headers = (("X-Content-Type-Options", "nosniff"),)
+        return unknown
     reply = status_answer(request, error.status)
     if error.code == 401:
         reply.headers = (*reply.headers, ("WWW-Authenticate", "Bearer"))

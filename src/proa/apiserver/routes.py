@@ -90,14 +90,19 @@ class Routes:
             return self._find_path(info.path)
         served = self._resources.get((info.group, info.version, info.resource))
         if served is None:
-            raise failures.no_such_page()
+            raise failures.no_such_page() if self._is_own(info.group) else failures.NoSuchPathError
         _check_scope(served.resource, info)
         handle = served.handlers.get((info.subresource, info.verb))
         if handle is not None:
             return handle
         if info.subresource and info.subresource not in served.subresources:
-            raise failures.no_such_page()
+            resource = served.resource
+            raise failures.not_found(resource, info.name) if resource.custom else failures.no_such_page()
         raise failures.method_not_allowed()
+
+    def _is_own(self, group: str) -> bool:
+        """Whether a group is not only of custom resources."""
+        return any(own == group and not served.resource.custom for (own, _, _), served in self._resources.items())
 
     def _find_path(self, path: str) -> Handle:
         handle = self._paths.get(path)
@@ -106,7 +111,7 @@ class Routes:
         if handle is None:
             handle = next((each for prefix, each in self._prefixes if path.startswith(prefix)), None)
         if handle is None:
-            raise failures.no_such_page()
+            raise failures.NoSuchPathError
         return handle
 
 
@@ -117,9 +122,11 @@ def _check_scope(resource: Resource[Any], info: RequestInfo) -> None:
     """
     if not resource.namespaced:
         if info.namespace and (resource.group, resource.plural) != ("", "namespaces"):
-            raise failures.no_such_page()
+            raise failures.NoSuchPathError if resource.custom else failures.no_such_page()
     elif not info.namespace and info.verb not in ("list", "watch"):
-        listed = "list" in resource.verbs and not resource.custom
+        if resource.custom:
+            raise failures.NoSuchPathError
+        listed = "list" in resource.verbs
         raise failures.no_such_page() if info.name or not listed else failures.method_not_allowed()
 
 

@@ -123,8 +123,18 @@ def not_found(resource: Qualified, name: str) -> StatusError:
     return _failure(404, "NotFound", f"{resource.qualified} {quoted(name)} not found", _about(resource, name))
 
 
+class NoSuchPathError(StatusError):
+    """404 for a path that no part of the server knows: told in plain text over HTTP, as Go's servers do."""
+
+    def __init__(self) -> None:
+        super().__init__(Status(status="Failure", message="404 page not found", reason="NotFound", code=404))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NoSuchPathError, ()
+
+
 def no_such_page() -> StatusError:
-    """404 for a path that serves nothing."""
+    """404 for a path that serves nothing in a group of the server's own."""
     return _failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
 
 

@@ -27,7 +27,7 @@ class Dumps:
     async def __call__(self, request: Request) -> Response:
         table = self._tables.get(request.info.path.removeprefix(PREFIX))
         if table is None:
-            raise failures.no_such_page()
+            raise failures.NoSuchPathError
         return text_reply(_text(table()))
 
     def _levels(self) -> Iterable[Sequence[object]]:

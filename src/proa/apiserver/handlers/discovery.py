@@ -57,7 +57,9 @@ class DiscoveryHandlers:
             return await self._reply(request, lambda: self._group(parts[1]))
         if parts[0] == "apis" and len(parts) == 3 and (parts[1], parts[2]) in served:
             return await self._reply(request, lambda: discovery.api_resources(resources, parts[1], parts[2]))
-        raise failures.no_such_page()
+        if parts[0] == "api" or any(each.group == parts[1] and not each.custom for each in resources):
+            raise failures.no_such_page()
+        raise failures.NoSuchPathError
 
     async def _group_list(self, request: Request, *, legacy: bool) -> Response:
         version = _asked(request)[0]
@@ -70,7 +72,7 @@ class DiscoveryHandlers:
     def _group(self, name: str) -> APIGroup:
         found = next((each for each in api_groups(self._aggregator.order()) if each.name == name), None)
         if found is None:
-            raise failures.no_such_page()
+            raise failures.NoSuchPathError
         return found
 
     def _aggregated(self, legacy: bool, version: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class HealthHandlers:
         checks = self._checks.of(probe)
         if only:
             if only not in checks:
-                raise failures.no_such_page()
+                raise failures.NoSuchPathError
             problem = await self._ask(probe, only, checks[only])
             return _failed(f"internal server error: {problem}\n") if problem else text_reply("ok")
         excluded = set(request.query_values("exclude"))

@@ -315,3 +315,21 @@ async def test_a_patch_that_makes_another_kind_is_invalid(listening: ApiServer, 
         'Other.example.com "a" is invalid: [kind: Invalid value: "Other": must be Thing, '
         'apiVersion: Invalid value: "example.com/v2": must be example.com/v1]',
     )
+
+
+async def test_what_is_not_defined_is_told_in_text_and_what_an_object_has_not_by_a_status(
+    listening: ApiServer, client: Client, define: Define
+) -> None:
+    await define(definition())
+    headers = {"Authorization": "Bearer admin"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{listening.port}", headers=headers) as http:
+        for unknown in (
+            "/apis/example.com/v9",
+            "/apis/example.com/v9/things",
+            "/apis/example.com/v1/others",
+            "/apis/example.com/v1/things/a",
+        ):
+            async with http.get(unknown) as answer:
+                assert (answer.status, await answer.text()) == (404, "404 page not found\n"), unknown
+        async with http.get(path("a") + "/nothing") as answer:
+            assert (answer.status, (await answer.json())["message"]) == (404, 'things.example.com "a" not found')
