@@ -106,7 +106,7 @@ def make(
     client, rbac = server.client_for(LOOPBACK), RbacAuthorizer(informers)
     if arguments.requestheader_client_ca_file:
         front_proxy_ca = Path(arguments.requestheader_client_ca_file).read_bytes()
-    front_proxy = _front_proxy(server, arguments, front_proxy_ca)
+    front_proxy = _front_proxy(server, arguments, front_proxy_ca, clock)
     parts = _Parts(
         arguments,
         server,
@@ -260,7 +260,9 @@ _AUTHORIZERS: Mapping[str, Callable[[_Parts], Authorizer]] = {
 }
 
 
-def _front_proxy(server: ApiServer, arguments: ApiArguments, authority: bytes) -> FrontProxyAuthenticator | None:
+def _front_proxy(
+    server: ApiServer, arguments: ApiArguments, authority: bytes, clock: Clock
+) -> FrontProxyAuthenticator | None:
     if not authority:
         return None
     if server.config.tls is not None:
@@ -271,7 +273,7 @@ def _front_proxy(server: ApiServer, arguments: ApiArguments, authority: bytes) -
         arguments.requestheader_group_headers,
         arguments.requestheader_extra_headers_prefix,
     )
-    return FrontProxyAuthenticator(Authorities(authority), arguments.requestheader_allowed_names, headers)
+    return FrontProxyAuthenticator(Authorities(authority), arguments.requestheader_allowed_names, headers, clock)
 
 
 def _serve_issuer(server: ApiServer, signer: TokenSigner, keys_url: str) -> None:

@@ -47,7 +47,10 @@ class CertificateAuthenticator:
         subject = subject_of(certificate)
         if not subject.common_name:
             return None
-        self._left.observe((expiry_of(certificate) - self._clock.now()).total_seconds())
+        left = (expiry_of(certificate) - self._clock.now()).total_seconds()
+        self._left.observe(left)
+        if left < 0:  # TLS looked at it only when the connection, or the session that it resumes, began
+            raise unauthorized("x509: certificate has expired")
         identity = hashlib.sha256(certificate).hexdigest()
         return User(
             subject.common_name, groups=subject.organizations, extra={_CREDENTIAL_ID: (f"X509SHA256={identity}",)}

@@ -6,13 +6,15 @@ It is believed by its client certificate: signed by an authority that signs noth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
+from proa.aio.clock import Clock, SystemClock
 from proa.apiserver.identity import AUTHENTICATED, User
-from proa.pki.certificates import Authorities, subject_of
+from proa.pki.certificates import Authorities, expiry_of, subject_of
 
 _MOST = 1000
 
@@ -29,11 +31,15 @@ class Headers(msgspec.Struct, frozen=True):
 class FrontProxyAuthenticator:
     """authorities: who signs proxies' certificates. names: common names of proxies, () for any."""
 
-    def __init__(self, authorities: Authorities, names: tuple[str, ...], headers: Headers) -> None:
+    def __init__(
+        self, authorities: Authorities, names: tuple[str, ...], headers: Headers, clock: Clock | None = None
+    ) -> None:
         self._authorities = authorities
         self._names = names
         self._headers = headers
-        self._trusted: dict[bytes, bool] = {}
+        self._clock = clock or SystemClock()
+        self._trusted: dict[bytes, datetime | None] = {}
+        """Until when a certificate is that of a proxy, None: never."""
 
     def user(self, certificate: bytes | None, headers: Mapping[str, str]) -> User | None:
         """Whom a proxy with this verified certificate (DER) speaks for; None when it is no proxy or names nobody."""
@@ -54,13 +60,14 @@ class FrontProxyAuthenticator:
         return User(name, _first(headers, self._headers.uid), groups, extra)
 
     def _is_proxy(self, certificate: bytes) -> bool:
-        found = self._trusted.get(certificate)
-        if found is None:
+        if certificate not in self._trusted:
             if len(self._trusted) > _MOST:
                 self._trusted.clear()
             known = not self._names or subject_of(certificate).common_name in self._names
-            found = self._trusted[certificate] = known and self._authorities.signed(certificate)
-        return found
+            trusted = known and self._authorities.signed(certificate)
+            self._trusted[certificate] = expiry_of(certificate) if trusted else None
+        until = self._trusted[certificate]
+        return until is not None and self._clock.now() <= until
 
 
 def _first(headers: Mapping[str, str], names: tuple[str, ...]) -> str:

@@ -150,6 +150,32 @@ async def test_metrics_tell_for_how_long_certificates_are_still_valid() -> None:
     assert f"{name}_sum 10800.0" in lines
 
 
+class DayAfter(SystemClock):
+    def now(self) -> datetime:
+        return expiry_of(USER) + timedelta(days=1)
+
+
+async def test_a_certificate_that_expired_since_its_connection_began_is_refused() -> None:
+    authenticator = CertificateAuthenticator(Authorities(CLUSTER.certificate), clock=DayAfter())
+    with pytest.raises(StatusError, match="certificate has expired") as refused:
+        await authenticator.authenticate(Credentials(certificate=USER))
+    assert refused.value.code == 401
+
+
+def test_a_proxy_whose_certificate_expired_is_believed_no_more() -> None:
+    now: list[datetime] = [NOW]
+
+    class Passing(SystemClock):
+        def now(self) -> datetime:
+            return now[0]
+
+    names = ("front-proxy-client",)
+    proxy = FrontProxyAuthenticator(Authorities(PROXIES.certificate), names, Headers(), Passing())
+    assert proxy.user(PROXY, REMOTE) is not None
+    now[0] = expiry_of(PROXY) + timedelta(seconds=1)
+    assert proxy.user(PROXY, REMOTE) is None
+
+
 async def test_a_proxys_certificate_makes_no_user_not_even_an_anonymous_one() -> None:
     authenticator = CertificateAuthenticator(Authorities(CLUSTER.certificate))
     with pytest.raises(StatusError, match="unknown authority") as refused:
