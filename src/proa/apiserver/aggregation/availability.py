@@ -6,6 +6,7 @@ Not here: what follows from it (`remote`, `discovery`).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from proa.apiserver.aggregation.extension import Extension, Extensions
 from proa.client.informer import Informer
 from proa.control.controller import Context, Controller
 from proa.control.outcome import DONE, Outcome, requeue_after
-from proa.control.status import set_condition, update_status_if_changed
+from proa.control.status import find_condition, set_condition, update_status_if_changed
 from proa.control.triggers import For, Maps, Trigger
 from proa.machinery.status import StatusError
 from proa.machinery.timestamps import format_time
@@ -57,6 +58,8 @@ class Availability(Controller):
         self._slices = context.informer(ENDPOINT_SLICES)
         self._slices.add_index(_SERVICE, _service_of_slice)
         self._failures: dict[str, int] = {}
+        self.losses: Counter[tuple[str, str]] = Counter()
+        """How often APIServices were found to be no longer available, by their name and the reason."""
 
     @property
     def triggers(self) -> Sequence[Trigger]:
@@ -94,6 +97,8 @@ class Availability(Controller):
         await update_status_if_changed(
             self.client, API_SERVICES, api_service, replace(api_service.status, conditions=conditions)
         )
+        if status != "True" and is_available(api_service):
+            self.losses[api_service.metadata.name, reason] += 1
 
     def _check_service(self, extension: Extension) -> None:
         """What the API itself tells, without asking the server. Raises Unavailable."""
@@ -175,3 +180,9 @@ def _serves(piece: Any, port: str) -> bool:
     return any(each.conditions.ready is not False for each in piece.endpoints) and any(
         (each.name or "") == port and each.port is not None for each in piece.ports
     )
+
+
+def is_available(api_service: APIService) -> bool:
+    """What its status says."""
+    condition = find_condition(api_service.status.conditions, "Available")
+    return condition is not None and condition.status == "True"

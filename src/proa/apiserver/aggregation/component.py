@@ -10,7 +10,7 @@ from typing import Any
 
 from proa.api.apiregistration_v1 import APIService
 from proa.api.apiregistration_v1.resources import API_SERVICES
-from proa.apiserver.aggregation.availability import Availability
+from proa.apiserver.aggregation.availability import Availability, is_available
 from proa.apiserver.aggregation.discovery import RemoteDiscovery, RemoteVersion
 from proa.apiserver.aggregation.extension import Extensions
 from proa.apiserver.aggregation.openapi import RemoteOpenApi
@@ -26,7 +26,6 @@ from proa.apiserver.services import ServiceResolver
 from proa.base.metrics import Samples
 from proa.client.informer import Informer
 from proa.control.controller import Context, ControllerRunner
-from proa.control.status import find_condition
 from proa.machinery import status as failures
 
 
@@ -41,6 +40,7 @@ class Aggregator:
         self._runners: list[ControllerRunner] = []
         self._informer: Informer[APIService] | None = None
         self._registration: Registration | None = None
+        self._availability: Availability | None = None
         self._discovery: RemoteDiscovery | None = None
         self._openapi: RemoteOpenApi | None = None
         self._serve: Callable[[Mapping[GroupVersion, Handle]], None] = lambda handlers: None
@@ -66,7 +66,8 @@ class Aggregator:
         self._registration = Registration(context, self._catalog.resources)
         self._discovery = RemoteDiscovery(context, self._extensions, self._discovery_changed)
         self._openapi = RemoteOpenApi(context, self._extensions, self._openapi_changed)
-        controllers = (self._registration, Availability(context, self._extensions), self._discovery, self._openapi)
+        self._availability = Availability(context, self._extensions)
+        controllers = (self._registration, self._availability, self._discovery, self._openapi)
         for each in controllers:
             runner = ControllerRunner(each)
             self._runners.append(runner)
@@ -79,14 +80,21 @@ class Aggregator:
             await runner.close()
 
     def samples(self) -> Iterator[Samples]:
-        """Which APIServices are not available, as a metric."""
+        """Which APIServices are not available, and how often one ceased to be, as metrics."""
         found = self._informer.list() if self._informer is not None else []
         yield Samples(
             "aggregator_unavailable_apiservice",
             "Whether an APIService is not available.",
             "gauge",
             ("name",),
-            [((each.metadata.name,), 0 if _is_available(each) else 1) for each in found],
+            [((each.metadata.name,), 0 if is_available(each) else 1) for each in found],
+        )
+        yield Samples(
+            "aggregator_unavailable_apiservice_total",
+            "How often an APIService ceased to be available, by reason.",
+            "counter",
+            ("name", "reason"),
+            list(self._availability.losses.items()) if self._availability is not None else [],
         )
 
     def missing(self) -> list[str]:
@@ -140,8 +148,3 @@ class Aggregator:
                     self._priorities.pop(key, None)
         if old is None or new is None or old.spec != new.spec:
             self._discovery_changed()
-
-
-def _is_available(api_service: APIService) -> bool:
-    condition = find_condition(api_service.status.conditions, "Available")
-    return condition is not None and condition.status == "True"

@@ -83,6 +83,18 @@ async def test_why_a_server_is_not_available_is_said_step_by_step(cluster: Clust
     assert (condition.status, condition.message) == ("True", "all checks passed")
 
 
+async def test_metrics_count_how_often_a_server_ceased_to_be_available(cluster: Cluster) -> None:
+    await cluster.everything()
+    total = "aggregator_unavailable_apiservice_total"
+    async with cluster.http.get("/metrics") as answer:
+        assert f"{total}{{" not in await answer.text()
+    async with cluster.http.delete("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/wardle-1") as answer:
+        assert answer.status == 200
+    await cluster.condition("EndpointsNotFound")
+    async with cluster.http.get("/metrics") as answer:
+        assert f'{total}{{name="{NAME}",reason="EndpointsNotFound"}} 1.0\n' in await answer.text()
+
+
 async def test_a_server_with_another_certificate_is_not_available(cluster: Cluster) -> None:
     await cluster.service()
     await cluster.endpoints()
