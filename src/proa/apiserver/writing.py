@@ -64,7 +64,8 @@ class Preparation:
             return
         errors = ErrorList()
         errors.invalid(Path("metadata", "resourceVersion"), 0, "must be specified for an update")
-        raise failures.invalid(self._resource.group, self._resource.kind, name, errors)
+        resource = self._resource
+        raise failures.invalid(resource.group, resource.plural, name, errors)  # upstream says the plural here
 
     def new(self, document: Document) -> None:
         """Default and prepare a new object."""

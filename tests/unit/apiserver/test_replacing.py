@@ -116,6 +116,20 @@ async def test_a_version_guards_nothing_where_nothing_is(http: aiohttp.ClientSes
         assert answer.status == 201
 
 
+async def test_who_replaces_what_is_there_without_its_version_is_told_of_the_resource(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with http.put(LEASE, json=lease("me")) as answer:
+        assert answer.status == 201
+    async with http.put(LEASE, json=lease("you")) as answer:
+        body = await answer.json()
+    assert (answer.status, body["message"]) == (
+        422,
+        'leases.coordination.k8s.io "a" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for '
+        "an update",
+    )
+
+
 async def test_what_names_a_uid_is_meant_for_that_object_alone(http: aiohttp.ClientSession) -> None:
     async with http.put(LEASE, json=lease("me", uid="u")) as answer:
         body = await answer.json()
