@@ -616,3 +616,17 @@ def test_a_pod_on_a_node_is_not_promised_to_another() -> None:
     assert update_errors(PODS, before, after) == [
         "status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node"
     ]
+
+
+def test_the_class_of_a_pod_stays_and_a_status_says_nothing_of_owners() -> None:
+    before, after = pod(), pod()
+    before["status"], after["status"] = {"qosClass": "BestEffort"}, {"qosClass": "Guaranteed"}
+    assert update_errors(PODS, before, after) == [
+        'status.qosClass: Invalid value: "Guaranteed": field is immutable',
+    ]
+    assert PODS.strategy is not None
+    silent = {**pod(), "status": {"phase": "Running"}}
+    silent["metadata"]["ownerReferences"] = [{"name": "of another"}]
+    PODS.strategy.prepare_for_status_update(silent, before)
+    assert silent["status"] == {"phase": "Running", "qosClass": "BestEffort"}
+    assert "ownerReferences" not in silent["metadata"]

@@ -27,7 +27,7 @@ from proa.api.core_v1.template import PodTemplate
 from proa.machinery.checks import check_names, check_not_negative
 from proa.machinery.fields import ErrorList, Path
 from proa.machinery.names import config_key
-from proa.machinery.strategy import DefaultStrategy, is_other
+from proa.machinery.strategy import DefaultStrategy, is_other, keep
 
 Document = dict[str, Any]
 _SPEC = Path("spec")
@@ -58,6 +58,15 @@ class PodStrategy(DefaultStrategy):
             document["status"]["conditions"] = [
                 {**waiting, "message": "Scheduling is blocked due to non-empty scheduling gates"}
             ]
+
+    def prepare_for_status_update(self, document: Document, old: Mapping[str, Any]) -> None:
+        """The class of a pod stays, whether or not who writes the status repeats it; owners are not its matter."""
+        super().prepare_for_status_update(document, old)
+        keep(document["metadata"], old["metadata"], "ownerReferences")
+        kept = (old.get("status") or {}).get("qosClass")
+        status = document.setdefault("status", {})
+        if kept and not status.get("qosClass"):
+            status["qosClass"] = kept
 
     def validate_create(self, new: Pod, errors: ErrorList) -> None:
         _validate_pod(new, errors)
