@@ -165,6 +165,14 @@ async def test_a_version_that_has_not_happened_times_out_with_its_cause(http: ai
     assert answer.headers["Retry-After"] == "1"
 
 
+async def test_a_watch_of_a_version_that_has_not_happened_says_so_in_an_event(http: aiohttp.ClientSession) -> None:
+    initial = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    async with http.get(MAPS, params={**WATCH, **initial, "resourceVersion": "1000000"}) as answer:
+        event = json.loads(await answer.content.readline())
+    assert (answer.status, event["type"], event["object"]["code"]) == (200, "ERROR", 504)
+    assert event["object"]["message"].startswith("Timeout: Too large resource version: 1000000, current: ")
+
+
 async def test_a_token_of_a_compacted_version_is_exchanged_for_one_that_goes_on(
     http: aiohttp.ClientSession, maps: Registry
 ) -> None:

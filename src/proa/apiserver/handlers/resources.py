@@ -106,7 +106,7 @@ class ResourceHandlers:
         try:
             watch = await self._registry.watch(request.info.namespace, options)
         except failures.StatusError as error:
-            if error.code != 410:
+            if error.code not in (410, 504):  # what is about versions, a watcher looks for among the events
                 raise
             return Stream(_only(failure(error.status)), media_type, self._shown.headers)
         return Stream(_lines(watch, line, failure, self._registry), media_type, self._shown.headers)
