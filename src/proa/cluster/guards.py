@@ -42,6 +42,7 @@ from proa.pki.certificates import Authorities
 from proa.pki.tokens import TokenSigner
 
 if TYPE_CHECKING:
+    from proa.apiserver.authn.configured import ConfiguredIssuers
     from proa.apiserver.authz.configuration import WebhookSettings
 
 
@@ -58,6 +59,7 @@ class Guards(msgspec.Struct, frozen=True):
     checks: Sequence[Plugin]
     marks: Sequence[Plugin]
     rbac: RbacAuthorizer
+    configured: ConfiguredIssuers | None
 
     async def synced(self) -> None:
         """Return once the authorizers have seen what they decide by."""
@@ -70,6 +72,8 @@ class Guards(msgspec.Struct, frozen=True):
         for each in self.authenticators:
             if isinstance(each, OidcAuthenticator):
                 await each.close()
+        if self.configured is not None:
+            await self.configured.close()
 
 
 class _Parts(msgspec.Struct, frozen=True):
@@ -119,12 +123,13 @@ def make(
         rbac,
     )
     authorizers = _authorizers(parts)
-    issuers_of_others, anonymous = _configured(arguments, clock)
+    configured = _configured(arguments, clock)
+    anonymous = configured.anonymous if configured is not None else None
     _serve_issuer(server, signer, arguments.service_account_jwks_uri)
     return Guards(
         authenticators=[
             *(made for each in _AUTHENTICATORS if (made := each(parts)) is not None),
-            *issuers_of_others,
+            *(() if configured is None else (configured,)),
         ],
         authorizers=authorizers,
         token_issuer=TokenRequests(
@@ -141,6 +146,7 @@ def make(
         checks=(EscalationCheck(rbac, FirstOpinion(authorizers)),),
         marks=(CertificateRequestMarks(clock),),
         rbac=rbac,
+        configured=configured,
     )
 
 
@@ -180,14 +186,13 @@ def _oidc(parts: _Parts) -> Authenticator | None:
     return OidcAuthenticator(issuer, mappings, parts.clock)
 
 
-def _configured(arguments: ApiArguments, clock: Clock) -> tuple[list[Authenticator], Anonymous | None]:
-    """What the file of --authentication-config says."""
+def _configured(arguments: ApiArguments, clock: Clock) -> ConfiguredIssuers | None:
+    """By the file of --authentication-config."""
     if not arguments.authentication_config:
-        return [], None
-    from proa.apiserver.authn import configuration
+        return None
+    from proa.apiserver.authn.configured import ConfiguredIssuers
 
-    found = configuration.load(Path(arguments.authentication_config), arguments.service_account_issuer)
-    return [OidcAuthenticator(issuer, mappings, clock) for issuer, mappings in found.issuers], found.anonymous
+    return ConfiguredIssuers(Path(arguments.authentication_config), arguments.service_account_issuer, clock)
 
 
 def _token_webhook(parts: _Parts) -> Authenticator | None:

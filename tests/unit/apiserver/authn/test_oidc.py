@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from proa.aio.clock import SystemClock
 from proa.apiserver.authn.claims import ClaimError, ClaimMappings, named_groups, named_username, required
+from proa.apiserver.authn.configured import ConfiguredIssuers
 from proa.apiserver.authn.oidc import Issuer, OidcAuthenticator
 from proa.apiserver.identity import Credentials, User
 from proa.machinery.status import StatusError
@@ -233,3 +234,53 @@ def test_required_claims_must_have_their_values() -> None:
         mappings.user({"sub": "ann"})
     with pytest.raises(ClaimError, match=r"value does not match. Got = x, want = acme"):
         mappings.user({"sub": "ann", "tenant": "x"})
+
+
+# -- a file of issuers
+
+
+def configure(path: Path, identity: Identity, prefix: str, **more: Any) -> None:
+    issuer = {"url": identity.url, "audiences": ["proa"], "certificateAuthority": identity.authority.decode()}
+    document = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "jwt": [{"issuer": issuer, "claimMappings": {"username": {"claim": "sub", "prefix": prefix}}}],
+        **more,
+    }
+    path.write_text(json.dumps(document))
+
+
+async def test_issuers_are_as_their_file_says_whenever_it_changes(
+    identity: Identity, clock: Later, tmp_path: Path
+) -> None:
+    path = tmp_path / "authentication.yaml"
+    configure(path, identity, "old:")
+    issuers = ConfiguredIssuers(path, (), clock)
+    credentials = Credentials(identity.token())
+    assert (user := await issuers.authenticate(credentials)) is not None
+    assert user.name == "old:ann"
+    configure(path, identity, "newer:")
+    assert (user := await issuers.authenticate(credentials)) is not None
+    assert user.name == "newer:ann"
+    await issuers.close()
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "a list", "another anonymous", "not there"])
+async def test_issuers_stay_as_they_were_when_their_file_is_wrong(
+    identity: Identity, clock: Later, tmp_path: Path, wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "authentication.yaml"
+    configure(path, identity, "old:")
+    issuers = ConfiguredIssuers(path, (), clock)
+    if wrong == "not there":
+        path.unlink()
+    elif wrong == "another anonymous":
+        configure(path, identity, "new:", anonymous={"enabled": True})
+    else:
+        path.write_text({"nothing": "", "a list": "[]"}[wrong])
+    credentials = Credentials(identity.token())
+    for _ in range(2):
+        assert (user := await issuers.authenticate(credentials)) is not None
+        assert user.name == "old:ann"
+    assert "the issuers stay as they were: " in caplog.text
+    await issuers.close()
