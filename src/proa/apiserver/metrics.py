@@ -10,12 +10,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 
 from proa.apiserver.requestinfo import RequestInfo
-from proa.base.metrics import HistogramSamples, Samples
-from proa.store.timing import BUCKETS, Timings
+from proa.base.metrics import REQUEST_BUCKETS, HistogramSamples, Samples
+from proa.store.timing import Timings
 
-_BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
-            30.0, 45.0, 60.0)  # fmt: skip
-_OWN_BUCKETS = (0.05, *_BUCKETS[3:])
+_OWN_BUCKETS = REQUEST_BUCKETS[2:]
 """Upstream's of what the server itself took."""
 _VERBS = {"create": "POST", "update": "PUT"}
 _READING = frozenset({"get", "list", "watch"})
@@ -42,9 +40,9 @@ class Series:
         self.reading = reading
         self.started = 0
         self.codes: dict[int, int] = {}
-        self.latencies = [0] * (len(_BUCKETS) + 1)
+        self.latencies = [0] * (len(REQUEST_BUCKETS) + 1)
         self.seconds = 0.0
-        self.moved = [0] * (len(_BUCKETS) + 1)
+        self.moved = [0] * (len(REQUEST_BUCKETS) + 1)
         self.elsewhere = 0.0
         self.long_running = 0
 
@@ -52,14 +50,14 @@ class Series:
         """Count one that has been answered."""
         codes = self.codes
         codes[code] = codes.get(code, 0) + 1
-        self.latencies[bisect_left(_BUCKETS, seconds)] += 1
+        self.latencies[bisect_left(REQUEST_BUCKETS, seconds)] += 1
         self.seconds += seconds
 
     def excuse(self, seconds: float, elsewhere: float) -> None:
         """Of one that was observed with `seconds`, so many were spent on waiting for webhooks or its turn."""
         own = max(0.0, seconds - elsewhere)
-        self.moved[bisect_left(_BUCKETS, seconds)] -= 1
-        self.moved[bisect_left(_BUCKETS, own)] += 1
+        self.moved[bisect_left(REQUEST_BUCKETS, seconds)] -= 1
+        self.moved[bisect_left(REQUEST_BUCKETS, own)] += 1
         self.elsewhere += seconds - own
 
     def own(self) -> tuple[list[int], float]:
@@ -139,7 +137,7 @@ class RequestMetrics:
             "apiserver_request_duration_seconds",
             "Seconds from the request to the answer.",
             (*_LABELS, "dry_run"),
-            _BUCKETS,
+            REQUEST_BUCKETS,
             (((*each.labels, each.dry_run), each.latencies, each.seconds) for each in series),
         )
         yield HistogramSamples(
@@ -213,7 +211,7 @@ def store_samples(timings: Iterable[tuple[str, str, Timings]]) -> Iterator[Sampl
     labels = ("operation", "group", "resource")
     shown = [(values, took.counts, took.sum) for values, took, _ in found]
     help = "Seconds from asking the store to its answer, for a write until it is durable."
-    yield HistogramSamples("etcd_request_duration_seconds", help, labels, BUCKETS, shown)
+    yield HistogramSamples("etcd_request_duration_seconds", help, labels, REQUEST_BUCKETS, shown)
     rows = [(values, float(sum(took.counts))) for values, took, _ in found]
     yield Samples("etcd_requests_total", "Requests to the store.", "counter", labels, rows)
     errors = [(values, count) for values, _, count in found if count]

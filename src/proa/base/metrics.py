@@ -20,6 +20,8 @@ LATENCY_BUCKETS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0,
     8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0,
 )  # fmt: skip
+# Seconds; upstream's of requests to its API server, and of that to etcd.
+REQUEST_BUCKETS = (0.005, 0.025, *LATENCY_BUCKETS[6:])
 
 
 class Counter:

@@ -7,13 +7,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from proa.base.metrics import Histogram
-
-# Seconds, upstream's for etcd.
-BUCKETS = (
-    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0,
-    45.0, 60.0,
-)  # fmt: skip
+from proa.base.metrics import REQUEST_BUCKETS, Histogram
 
 
 class Timings:
@@ -32,7 +26,7 @@ class Timings:
         """One that began then, by time.perf_counter, is over."""
         took = self.seconds.get(operation)
         if took is None:
-            took = self.seconds[operation] = Histogram(BUCKETS)
+            took = self.seconds[operation] = Histogram(REQUEST_BUCKETS)
         took.observe(perf_counter() - began)
 
     def failed(self, operation: str, began: float) -> None:
