@@ -15,7 +15,8 @@ from proa.apiserver.negotiation import decode_yaml
 from proa.apiserver.options import WriteOptions, refuse
 from proa.apiserver.parts import Part
 from proa.apiserver.registry import Registry
-from proa.apiserver.registry.changing import Change, Facet
+from proa.apiserver.registry.changing import Facet
+from proa.apiserver.writing import Change
 from proa.machinery import apply as machinery_apply
 from proa.machinery import decode, patch
 from proa.machinery import status as failures

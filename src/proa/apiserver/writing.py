@@ -7,7 +7,7 @@ metadata (`metadata`), retries and concurrency (`registry`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from proa.apiserver import kinds, metadata
@@ -22,6 +22,10 @@ from proa.machinery.resource import Resource, Strategy
 from proa.machinery.strategy import DEFAULT, DefaultStrategy
 
 _UNKNOWN_MANAGER = "unknown"
+
+
+Change = Callable[[Document], Document]
+"""Makes the new document from the stored one. It may be called again with a newer one; it owns what it is given."""
 
 
 class Encoded(NamedTuple):
@@ -48,6 +52,16 @@ class Preparation:
             self._check_kind(document, patched=patched)
         document["apiVersion"], document["kind"] = resource.api_version, resource.kind
         options.warnings += self._form.shape(document, options.field_validation, options.raw)
+
+    def patched(self, patch: Change, options: WriteOptions) -> Change:
+        """What a client's patch makes of a document, in its declared shape."""
+
+        def change(stored: Document) -> Document:
+            document = patch(stored)
+            self.decoded(document, options, patched=True)
+            return document
+
+        return change
 
     def _check_kind(self, document: Document, *, patched: bool) -> None:
         resource = self._resource

@@ -20,8 +20,8 @@ from proa.apiserver.parts.approval import take_approval
 from proa.apiserver.parts.namespaces import take_finalizers
 from proa.apiserver.parts.pods import take_ephemeral_containers, take_resources
 from proa.apiserver.registry import Registry
-from proa.apiserver.registry.changing import Change, Facet
-from proa.apiserver.writing import Preparation
+from proa.apiserver.registry.changing import Facet
+from proa.apiserver.writing import Change, Preparation
 from proa.machinery import status as failures
 from proa.machinery.resource import Resource
 from proa.store.item import Item
@@ -64,13 +64,8 @@ class Part:
 
     async def patch(self, namespace: str, name: str, patch: Change, options: WriteOptions, subresource: str) -> Item:
         """Take the part over from what a patch makes of the stored object."""
-
-        def patched(stored: Document) -> Document:
-            document = patch(stored)
-            self._prepare.decoded(document, options, patched=True)
-            return document
-
-        return await self.change(namespace, name, patched, options, subresource)
+        change = self._prepare.patched(patch, options)
+        return await self.change(namespace, name, change, options, subresource)
 
     async def change(
         self,

@@ -15,15 +15,12 @@ from proa.apiserver.metadata import Document
 from proa.apiserver.options import WriteOptions
 from proa.apiserver.registry.admitting import Admitting
 from proa.apiserver.registry.objects import Objects
-from proa.apiserver.writing import Preparation
+from proa.apiserver.writing import Change, Preparation
 from proa.machinery import status as failures
 from proa.store.item import Item
 from proa.store.protocol import Conflict
 
 _TRIES = 32
-
-Change = Callable[[Document], Document]
-"""Makes the new document from the stored one. It may be called again with a newer one; it owns what it is given."""
 
 
 class Facet(Protocol):
@@ -98,13 +95,8 @@ class Changer:
         self, namespace: str, name: str, patch: Change, options: WriteOptions, subresource: str = ""
     ) -> Item:
         """Change an object by a function of its stored document, again with a newer one when somebody was faster."""
-
-        def patched(stored: Document) -> Document:
-            document = patch(stored)
-            self._prepare.decoded(document, options, patched=True)
-            return document
-
-        return await self.change(namespace, name, patched, options, subresource)
+        change = self._prepare.patched(patch, options)
+        return await self.change(namespace, name, change, options, subresource)
 
     async def change(
         self,
