@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from proa.apiserver.compose import ApiServer, Config
@@ -42,6 +43,16 @@ async def server(store: MemoryStore) -> AsyncIterator[ApiServer]:
 async def listening(server: ApiServer) -> ApiServer:
     await server.listen()
     return server
+
+
+@pytest.fixture
+async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client over HTTP, as the administrator; bodies are as they were sent."""
+    session = aiohttp.ClientSession(
+        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}, auto_decompress=False
+    )
+    async with session:
+        yield session
 
 
 def options(**more: Any) -> WriteOptions:

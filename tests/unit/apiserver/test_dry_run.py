@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -21,17 +20,14 @@ BODY = {"dryRun": ["All"]}
 
 
 @pytest.fixture
-async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
+async def http(http: aiohttp.ClientSession, listening: ApiServer) -> aiohttp.ClientSession:
     labels = {"app": "a"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     deployment = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
     await listening.registry(PODS).create("default", pod("p"), options())
     await listening.registry(NODES).create("", {"metadata": {"name": "n"}}, options())
     await listening.registry(DEPLOYMENTS).create("default", deployment, options())
-    async with aiohttp.ClientSession(
-        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}
-    ) as session:
-        yield session
+    return http
 
 
 @pytest.mark.parametrize(

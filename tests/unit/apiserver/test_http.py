@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -15,15 +14,6 @@ from proa.apiserver.compose import ApiServer
 from proa.apiserver.reply import warning_headers
 
 MAPS = "/api/v1/namespaces/default/configmaps"
-
-
-@pytest.fixture
-async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
-    session = aiohttp.ClientSession(
-        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}, auto_decompress=False
-    )
-    async with session:
-        yield session
 
 
 async def test_a_round_trip_of_one_object(http: aiohttp.ClientSession) -> None:

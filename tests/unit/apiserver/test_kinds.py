@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -21,13 +20,9 @@ APPLY = {"Content-Type": "application/apply-patch+yaml"}
 
 
 @pytest.fixture
-async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
-    session = aiohttp.ClientSession(
-        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}, auto_decompress=False
-    )
-    async with session:
-        await listening.registry(CONFIG_MAPS).create("default", config_map("a"), options())
-        yield session
+async def http(http: aiohttp.ClientSession, listening: ApiServer) -> aiohttp.ClientSession:
+    await listening.registry(CONFIG_MAPS).create("default", config_map("a"), options())
+    return http
 
 
 async def answer(http: aiohttp.ClientSession, method: str, path: str, body: Any, **more: Any) -> tuple[int, str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -15,14 +14,6 @@ from proa.apiserver.compose import ApiServer
 from proa.apiserver.registry import Registry
 
 MAPS = "/api/v1/namespaces/default/configmaps"
-
-
-@pytest.fixture
-async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(
-        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}
-    ) as session:
-        yield session
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -19,15 +18,6 @@ from proa.machinery.resource import Resource
 from proa.machinery.status import StatusError
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/a"
-
-
-@pytest.fixture
-async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
-    session = aiohttp.ClientSession(
-        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}, auto_decompress=False
-    )
-    async with session:
-        yield session
 
 
 def lease(holder: str, **more: Any) -> dict[str, Any]:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import pytest
 from tests.unit.apiserver.conftest import ADMIN
 
 from proa.apiserver.compose import ApiServer
 from proa.machinery.status import StatusError
-
-
-@pytest.fixture
-async def http(listening: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
-    session = aiohttp.ClientSession(
-        f"http://127.0.0.1:{listening.port}", headers={"Authorization": "Bearer admin"}, auto_decompress=False
-    )
-    async with session:
-        yield session
 
 
 @pytest.mark.parametrize(
